@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Lanes needs beyond xsimd: loads and stores of bf16, f16 and of the first few lanes, and sums across lanes.
+// NativeLanes<Arch> is the portable loop; its specialisations for AVX2 and AVX-512 say the same in intrinsics.
+// A sum across lanes has one fixed order per architecture, so that results do not depend on who calculates them.
+#pragma once
+
+#include <molmo/core/dtype.hpp>
+#include <molmo/core/platform.hpp>
+
+#include <xsimd/xsimd.hpp>
+#if MOLMO_AVX2
+#include <immintrin.h>
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace molmo::inline v0::detail {
+
+#if XSIMD_VERSION_MAJOR >= 11
+template <class Arch>
+MOLMO_INLINE xsimd::batch<float, Arch> as_floats(xsimd::batch<std::int32_t, Arch> bits) {
+  return xsimd::bitwise_cast<float>(bits);
+}
+#else
+template <class Arch>
+MOLMO_INLINE xsimd::batch<float, Arch> as_floats(xsimd::batch<std::int32_t, Arch> bits) {
+  return xsimd::bitwise_cast<xsimd::batch<float, Arch>>(bits);
+}
+#endif
+
+/// Portable: through a small array.
+template <class Arch>
+struct PortableLanes {
+  using batch = xsimd::batch<float, Arch>;
+  static constexpr int size = static_cast<int>(batch::size);
+
+  template <class T>
+  MOLMO_INLINE static batch load(const T* p) {
+    if constexpr (std::is_same_v<T, float>) {
+      return batch::load_unaligned(p);
+    } else {
+      alignas(64) float wide[static_cast<std::size_t>(size)];
+      for (int i = 0; i < size; ++i) wide[i] = static_cast<float>(p[i]);
+      return batch::load_aligned(wide);
+    }
+  }
+  template <class T>
+  MOLMO_INLINE static batch load(const T* p, int count) {
+    alignas(64) float wide[static_cast<std::size_t>(size)] = {};
+    for (int i = 0; i < count; ++i) wide[i] = static_cast<float>(p[i]);
+    return batch::load_aligned(wide);
+  }
+  template <class T>
+  MOLMO_INLINE static void store(T* p, batch v) {
+    if constexpr (std::is_same_v<T, float>) {
+      v.store_unaligned(p);
+    } else {
+      store(p, v, size);
+    }
+  }
+  template <class T>
+  MOLMO_INLINE static void store(T* p, batch v, int count) {
+    alignas(64) float wide[static_cast<std::size_t>(size)];
+    v.store_aligned(wide);
+    for (int i = 0; i < count; ++i) p[i] = static_cast<T>(wide[i]);
+  }
+  MOLMO_INLINE static batch sqrt(batch v) { return xsimd::sqrt(v); }
+  MOLMO_INLINE static batch round(batch v) { return xsimd::nearbyint(v); }
+  // v * 2^n in two factors, so that subnormal results are right.
+  MOLMO_INLINE static batch scale(batch v, batch n) {
+    using ints = xsimd::batch<std::int32_t, Arch>;
+    const ints whole = xsimd::to_int(n);
+    const ints half = whole >> 1;
+    const ints rest = whole - half;
+    return v * as_floats<Arch>((half + ints(127)) << 23) * as_floats<Arch>((rest + ints(127)) << 23);
+  }
+  // Lane i + lane i + half, halving until one is left.
+  MOLMO_INLINE static float reduce_add(batch v) {
+    alignas(64) float lane[static_cast<std::size_t>(size)];
+    v.store_aligned(lane);
+    for (int half = size / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+    return lane[0];
+  }
+  MOLMO_INLINE static void reduce_add8(const batch (&a)[8], float* out) {
+    for (int i = 0; i < 8; ++i) out[i] = reduce_add(a[i]);
+  }
+};
+
+template <class Arch>
+struct NativeLanes : PortableLanes<Arch> {};
+
+#if MOLMO_AVX2
+// The sums of eight 8-lane registers. Order within each: ((0+1)+(2+3)) + ((4+5)+(6+7)), as reduce_add_256.
+MOLMO_INLINE __m256 reduce_add8_256(__m256 a0, __m256 a1, __m256 a2, __m256 a3, __m256 a4, __m256 a5, __m256 a6, __m256 a7) {
+  const __m256 a = _mm256_hadd_ps(_mm256_hadd_ps(a0, a1), _mm256_hadd_ps(a2, a3));
+  const __m256 b = _mm256_hadd_ps(_mm256_hadd_ps(a4, a5), _mm256_hadd_ps(a6, a7));
+  return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+MOLMO_INLINE float reduce_add_256(__m256 a) {
+  const __m256 pairs = _mm256_hadd_ps(a, a);
+  const __m256 fours = _mm256_hadd_ps(pairs, pairs);
+  return _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(fours), _mm256_extractf128_ps(fours, 1)));
+}
+
+template <class Arch>
+  requires(std::is_base_of_v<xsimd::avx2, Arch>)
+struct NativeLanes<Arch> : PortableLanes<Arch> {
+  using Base = PortableLanes<Arch>;
+  using batch = xsimd::batch<float, Arch>;
+  using Base::load;
+  using Base::store;
+
+  MOLMO_INLINE static batch load(const bf16* p) {
+    const __m128i narrow = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return batch(_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(narrow), 16)));
+  }
+  MOLMO_INLINE static batch load(const f16* p) {
+    return batch(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  MOLMO_INLINE static float reduce_add(batch v) { return reduce_add_256(v); }
+  MOLMO_INLINE static void reduce_add8(const batch (&a)[8], float* out) {
+    _mm256_storeu_ps(out, reduce_add8_256(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]));
+  }
+};
+#endif
+
+#if MOLMO_AVX512
+MOLMO_INLINE __m256 fold_512(__m512 a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_maskz_extractf32x8_ps(0xff, a, 1)); }
+
+// The forms with a zero mask throughout: the plain ones of g++ 12 start from an undefined register and warn about it.
+template <class Arch>
+  requires(std::is_base_of_v<xsimd::avx512f, Arch>)
+struct NativeLanes<Arch> : PortableLanes<Arch> {
+  using Base = PortableLanes<Arch>;
+  using batch = xsimd::batch<float, Arch>;
+  using Base::load;
+  using Base::store;
+
+  static constexpr __mmask16 all = 0xffff;
+  MOLMO_INLINE static __mmask16 first(int count) { return static_cast<__mmask16>((1u << count) - 1u); }
+  MOLMO_INLINE static __m512 widen_bf16(__m256i narrow) {
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(all, _mm512_maskz_cvtepu16_epi32(all, narrow), 16));
+  }
+
+  MOLMO_INLINE static batch sqrt(batch v) { return batch(_mm512_maskz_sqrt_ps(all, v)); }
+  MOLMO_INLINE static batch round(batch v) { return batch(_mm512_maskz_roundscale_ps(all, v, 0)); }
+  MOLMO_INLINE static batch scale(batch v, batch n) { return batch(_mm512_maskz_scalef_ps(all, v, n)); }
+
+  MOLMO_INLINE static batch load(const float* p) { return batch(_mm512_loadu_ps(p)); }
+  MOLMO_INLINE static batch load(const float* p, int count) { return batch(_mm512_maskz_loadu_ps(first(count), p)); }
+  MOLMO_INLINE static batch load(const bf16* p) {
+    return batch(widen_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+  }
+  MOLMO_INLINE static batch load(const bf16* p, int count) {
+    return batch(widen_bf16(_mm256_maskz_loadu_epi16(first(count), p)));
+  }
+  MOLMO_INLINE static batch load(const f16* p) {
+    return batch(_mm512_maskz_cvtph_ps(all, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+  }
+  MOLMO_INLINE static batch load(const f16* p, int count) {
+    return batch(_mm512_maskz_cvtph_ps(all, _mm256_maskz_loadu_epi16(first(count), p)));
+  }
+  MOLMO_INLINE static void store(float* p, batch v) { _mm512_storeu_ps(p, v); }
+  MOLMO_INLINE static void store(float* p, batch v, int count) { _mm512_mask_storeu_ps(p, first(count), v); }
+  MOLMO_INLINE static float reduce_add(batch v) { return reduce_add_256(fold_512(v)); }
+  MOLMO_INLINE static void reduce_add8(const batch (&a)[8], float* out) {
+    _mm256_storeu_ps(out, reduce_add8_256(fold_512(a[0]), fold_512(a[1]), fold_512(a[2]), fold_512(a[3]), fold_512(a[4]),
+                                          fold_512(a[5]), fold_512(a[6]), fold_512(a[7])));
+  }
+};
+#endif
+
+}  // namespace molmo::inline v0::detail

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executor: who runs the parts of a parallel step; ThreadPool: the one that the library brings.
+//
+// The pool keeps threads - 1 workers. A step is announced by one atomic counter; workers that are awake see it within
+// a fraction of a microsecond, because they spin for a short while after each step before they sleep. They never spin
+// on a machine with fewer cores than threads. Work is split statically by the callers, so results do not depend on
+// how many threads there are, nor on who runs which part. If a step is already running (a second session in another
+// thread, or a nested call), the caller runs all parts itself: the same result, no waiting, no deadlock.
+#pragma once
+
+#include <molmo/core/platform.hpp>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+#if MOLMO_AVX2 || defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace molmo::inline v0 {
+
+/// Runs parts of a step. Derive from it to use threads of your own.
+class Executor {
+ public:
+  using Body = void (*)(void* data, int part, int parts);
+
+  virtual ~Executor() = default;
+  /// The largest number of parts that run at the same time.
+  [[nodiscard]] virtual int threads() const noexcept = 0;
+  /// Calls body(data, part, parts) once for each part in [0, parts), parts = threads(), and returns when all are done.
+  virtual void run(Body body, void* data) noexcept = 0;
+};
+
+/// A fixed set of threads with static work and a low-latency barrier.
+class ThreadPool final : public Executor {
+ public:
+  /// `threads` threads, the caller included; 0 or less means one per core. Where the system refuses to start so many,
+  /// there are fewer: see threads().
+  explicit ThreadPool(int threads) {
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    if (threads <= 0) threads = cores > 0 ? cores : 1;
+    spins_ = cores >= threads ? 4000 : 0;
+    workers_.reserve(static_cast<std::size_t>(threads - 1));
+    for (int i = 1; i < threads; ++i)
+      if (!start(i)) break;
+    parts_ = static_cast<int>(workers_.size()) + 1;
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() override {
+    stop_.store(true, std::memory_order_relaxed);
+    step_.fetch_add(1, std::memory_order_release);
+    step_.notify_all();
+    for (auto& w : workers_) w.join();
+  }
+
+  [[nodiscard]] int threads() const noexcept override { return parts_; }
+
+  void run(Body body, void* data) noexcept override {
+    if (parts_ == 1 || busy_.exchange(true, std::memory_order_acquire)) {
+      for (int part = 0; part < parts_; ++part) body(data, part, parts_);
+      return;
+    }
+    body_ = body;
+    data_ = data;
+    working_.store(parts_ - 1, std::memory_order_relaxed);
+    step_.fetch_add(1, std::memory_order_seq_cst);
+    if (sleepers_.load(std::memory_order_seq_cst) > 0) step_.notify_all();
+    body(data, 0, parts_);
+    for (int spin = 0; working_.load(std::memory_order_acquire) != 0; ++spin) wait_a_moment(spin);
+    busy_.store(false, std::memory_order_release);
+  }
+
+ private:
+  bool start(int index) {
+#if MOLMO_EXCEPTIONS
+    try {
+      workers_.emplace_back([this, index] { work(index); });
+    } catch (...) {
+      return false;
+    }
+#else
+    workers_.emplace_back([this, index] { work(index); });
+#endif
+    return true;
+  }
+
+  void work(int index) {
+    unsigned seen = 0;
+    for (;;) {
+      seen = next_step(seen);
+      if (stop_.load(std::memory_order_relaxed)) return;
+      body_(data_, index, parts_);
+      working_.fetch_sub(1, std::memory_order_acq_rel);
+    }
+  }
+
+  // Spins for a while, then sleeps, until the counter moves on from `seen`.
+  unsigned next_step(unsigned seen) {
+    for (int spin = 0; spin < spins_; ++spin) {
+      const unsigned now = step_.load(std::memory_order_acquire);
+      if (now != seen) return now;
+      pause();
+    }
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    unsigned now = step_.load(std::memory_order_seq_cst);
+    while (now == seen) {
+      step_.wait(seen, std::memory_order_acquire);
+      now = step_.load(std::memory_order_acquire);
+    }
+    sleepers_.fetch_sub(1, std::memory_order_relaxed);
+    return now;
+  }
+
+  // The caller has done its part and waits for the others: briefly hot, then it gives its core away.
+  void wait_a_moment(int spin) const {
+    if (spin < spins_)
+      pause();
+    else
+      std::this_thread::yield();
+  }
+
+  static void pause() {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+  // The counters that workers read are apart from those that they write.
+  alignas(64) std::atomic<unsigned> step_{0};
+  std::atomic<int> sleepers_{0};
+  alignas(64) std::atomic<int> working_{0};
+  alignas(64) std::atomic<bool> busy_{false};
+  std::atomic<bool> stop_{false};
+  Body body_ = nullptr;
+  void* data_ = nullptr;
+  int parts_ = 1;
+  int spins_ = 0;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace molmo::inline v0

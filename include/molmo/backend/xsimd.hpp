@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Xsimd<Arch>: the fast CPU backend. SIMD registers of the instruction set Arch, and threads.
+//
+//   Xsimd cpu{8};          eight threads, the instruction set that this file is compiled for
+//   Xsimd cpu{executor};   your own threads
+// This header has the machinery and pointwise assignment; each op's fast loop is in its room, ops/<op>/cpu.hpp, and
+// falls back to the plain loops of Reference where there is none. molmo/cpu.hpp includes them all.
+#pragma once
+
+#include <molmo/backend/lanes_math.hpp>
+#include <molmo/backend/threads.hpp>
+#include <molmo/expr/reduce.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace molmo::inline v0 {
+
+template <class Arch = native>
+struct Xsimd : Reference {
+  static constexpr const char* name = "xsimd";
+  using lanes = Lanes<Arch>;
+
+  /// The calling thread only.
+  Xsimd() = default;
+  /// `threads` threads, the caller included; 0 means one per core.
+  explicit Xsimd(int threads) {
+    if (threads != 1) executor_ = std::make_shared<ThreadPool>(threads);
+  }
+  /// Threads of your own.
+  explicit Xsimd(std::shared_ptr<Executor> executor) : executor_(std::move(executor)) {}
+
+  [[nodiscard]] int threads() const { return executor_ ? executor_->threads() : 1; }
+
+  /// Calls body(part, parts) for all parts, at the same time; returns when all are done.
+  template <class Body>
+  void parallel(Body&& body) const {
+    if (!executor_) return body(0, 1);
+    using B = std::remove_reference_t<Body>;
+    executor_->run([](void* b, int part, int parts) { (*static_cast<B*>(b))(part, parts); }, std::addressof(body));
+  }
+  /// As parallel(), but the caller alone where the work (in elements touched, or so) is too small to share.
+  template <class Body>
+  void parallel_if(bool worth_it, Body&& body) const {
+    if (worth_it)
+      parallel(std::forward<Body>(body));
+    else
+      body(0, 1);
+  }
+
+ private:
+  std::shared_ptr<Executor> executor_;
+};
+
+Xsimd() -> Xsimd<>;
+Xsimd(int) -> Xsimd<>;
+Xsimd(std::shared_ptr<Executor>) -> Xsimd<>;
+
+/// Elements of a pointwise pass below which a second thread costs more than it saves.
+inline constexpr index_t parallel_pass_elements = 32768;
+
+namespace detail {
+
+// y(r, c) = e(r, c) for columns [begin, end) of one row.
+template <class V, class T, class E>
+void assign_row(T* y, const E& e, index_t row, index_t begin, index_t end) {
+  index_t c = begin;
+  for (; c + V::size <= end; c += V::size) e.eval(LanesAt<V>{row, c, V{}}).store(y + c);
+  if (c < end) {
+    const int count = static_cast<int>(end - c);
+    e.eval(TailAt<V>{row, c, count, V{}}).store(y + c, count);
+  }
+}
+
+}  // namespace detail
+
+/// One pass of SIMD registers, shared among the threads when it is long.
+template <class Arch, class T, class S, class E>
+void assign(const Xsimd<Arch>& cpu, View<T, S> y, const E& e) {
+  if constexpr (std::is_same_v<detail::pass_t<T, E>, double>) {
+    assign(static_cast<const Reference&>(cpu), y, e);
+  } else {
+    using V = Lanes<Arch>;
+    const auto flat = e.template erased<S>();
+    const bool share = y.size() >= parallel_pass_elements;
+    if constexpr (!detail::broadcasts<E, S>()) {  // one long row
+      cpu.parallel_if(share, [&](int part, int parts) {
+        const Range mine = split(y.size(), part, parts, index_t{64});
+        detail::assign_row<V>(y.data, flat, 0, mine.begin, mine.end);
+      });
+    } else {
+      cpu.parallel_if(share, [&](int part, int parts) {
+        const Range mine = split(y.rows(), part, parts);
+        for (index_t r = mine.begin; r < mine.end; ++r) detail::assign_row<V>(y.row(r), flat, r, 0, S::cols);
+      });
+    }
+  }
+}
+
+namespace detail {
+
+inline constexpr index_t reduce_piece = 16384;  // elements added before their sum joins the others
+
+// Columns [begin, end) of one row, in four registers that are combined in a fixed order.
+template <class V, class R, class E>
+double reduce_piece_of_row(const E& e, index_t row, index_t begin, index_t end) {
+  V a[4];
+  for (V& v : a) v = V::broadcast(static_cast<float>(R::identity));
+  index_t c = begin;
+  for (; c + 4 * V::size <= end; c += 4 * V::size)
+    for (int i = 0; i < 4; ++i) a[i] = R::combine(e.eval(LanesAt<V>{row, c + i * V::size, V{}}), a[i]);
+  for (; c + V::size <= end; c += V::size) a[0] = R::combine(e.eval(LanesAt<V>{row, c, V{}}), a[0]);
+  alignas(64) float lane[static_cast<std::size_t>(V::size)];
+  R::combine(R::combine(a[0], a[1]), R::combine(a[2], a[3])).store(lane);
+  double total = R::identity;
+  for (const float x : lane) total = R::combine(static_cast<double>(x), total);
+  for (; c < end; ++c) total = R::combine(static_cast<double>(e.eval(ScalarAt<float>{row, c})), total);
+  return total;
+}
+
+}  // namespace detail
+
+/// Pieces of fixed size, shared among the threads, their results combined in order.
+template <class Arch, class R, class E>
+[[nodiscard]] double reduce_row(const Xsimd<Arch>& cpu, R, const E& erased, index_t r, index_t cols) {
+  using detail::reduce_piece;
+  constexpr index_t at_once = 64;
+  double total = R::identity;
+  for (index_t first = 0; first < cols; first += at_once * reduce_piece) {
+    const index_t left = cols - first;
+    const index_t pieces = left >= at_once * reduce_piece ? at_once : (left + reduce_piece - 1) / reduce_piece;
+    double result[at_once];
+    cpu.parallel_if(pieces > 1, [&](int part, int parts) {
+      const Range mine = split(pieces, part, parts);
+      for (index_t p = mine.begin; p < mine.end; ++p) {
+        const index_t begin = first + p * reduce_piece;
+        const index_t end = begin + reduce_piece < cols ? begin + reduce_piece : cols;
+        result[p] = detail::reduce_piece_of_row<Lanes<Arch>, R>(erased, r, begin, end);
+      }
+    });
+    for (index_t p = 0; p < pieces; ++p) total = R::combine(result[p], total);
+  }
+  return total;
+}
+
+}  // namespace molmo::inline v0

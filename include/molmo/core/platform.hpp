@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The macros of the library, all of them, and every question about the compiler.
+//
+//   MOLMO_HD             runs on the host and, under nvcc, on the device as well
+//   MOLMO_INLINE         as MOLMO_HD, and always inlined: for the innermost bodies of kernels
+//   MOLMO_UNROLL         asks for the next loop to be unrolled in full
+//   MOLMO_LIFETIMEBOUND  the result borrows from this argument (clang warns when it dangles)
+//   MOLMO_EXCEPTIONS     1 when exceptions are enabled, else 0
+//   MOLMO_AVX2, MOLMO_AVX512   1 when this translation unit may use those instructions, else 0 (backend/lanes.hpp
+//                        chooses by the architecture in its type; these only say whether the intrinsics exist)
+#pragma once
+
+#if defined(__CUDACC__)
+#define MOLMO_HD __host__ __device__
+#define MOLMO_INLINE __host__ __device__ __forceinline__
+#define MOLMO_UNROLL _Pragma("unroll")
+#elif defined(__clang__)
+#define MOLMO_HD
+#define MOLMO_INLINE inline __attribute__((always_inline))
+#define MOLMO_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define MOLMO_HD
+#define MOLMO_INLINE inline __attribute__((always_inline))
+#define MOLMO_UNROLL _Pragma("GCC unroll 64")
+#else
+#define MOLMO_HD
+#define MOLMO_INLINE inline
+#define MOLMO_UNROLL
+#endif
+
+#if defined(__clang__) && !defined(__CUDACC__)
+#define MOLMO_LIFETIMEBOUND [[clang::lifetimebound]]
+#else
+#define MOLMO_LIFETIMEBOUND
+#endif
+
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS)
+#define MOLMO_EXCEPTIONS 1
+#else
+#define MOLMO_EXCEPTIONS 0
+#endif
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__) && !defined(__CUDACC__)
+#define MOLMO_AVX2 1
+#else
+#define MOLMO_AVX2 0
+#endif
+#if MOLMO_AVX2 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
+#define MOLMO_AVX512 1
+#else
+#define MOLMO_AVX512 0
+#endif
+
+// NaN logits are detected and reported; -ffast-math would delete those checks without a word.
+#if defined(__FAST_MATH__) && !defined(MOLMO_ALLOW_FAST_MATH)
+#error "molmo: -ffast-math removes the NaN checks of this library; compile without it, or define MOLMO_ALLOW_FAST_MATH"
+#endif

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of transformer models on expressions: exp, tanh, sigmoid, rsqrt, ..., and the activations.
+//
+//   silu(x) = x / (1 + e^-x)                     gelu(x) = x/2 (1 + erf(x / sqrt 2))
+//   gelu_tanh(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))       quick_gelu(x) = x / (1 + e^(-1.702 x))
+//   softcap(x, c) = c tanh(x / c)
+// One body serves numbers and SIMD registers: the body calls exp, tanh, erf, ... and argument-dependent look-up finds
+// those of the register type (backend/lanes.hpp). For float and double they are the standard library's: the oracle.
+#pragma once
+
+#include <molmo/expr/pointwise.hpp>
+
+#include <cmath>
+
+namespace molmo::inline v0 {
+namespace scalar {
+
+// The standard functions under the names that the bodies below use.
+MOLMO_HD inline float exp(float x) { return ::expf(x); }
+MOLMO_HD inline double exp(double x) { return ::exp(x); }
+MOLMO_HD inline float tanh(float x) { return ::tanhf(x); }
+MOLMO_HD inline double tanh(double x) { return ::tanh(x); }
+MOLMO_HD inline float erf(float x) { return ::erff(x); }
+MOLMO_HD inline double erf(double x) { return ::erf(x); }
+MOLMO_HD inline float sqrt(float x) { return ::sqrtf(x); }
+MOLMO_HD inline double sqrt(double x) { return ::sqrt(x); }
+MOLMO_HD inline float abs(float x) { return ::fabsf(x); }
+MOLMO_HD inline double abs(double x) { return ::fabs(x); }
+MOLMO_HD inline float max(float a, float b) { return a > b ? a : b; }
+MOLMO_HD inline double max(double a, double b) { return a > b ? a : b; }
+MOLMO_HD inline float min(float a, float b) { return a < b ? a : b; }
+MOLMO_HD inline double min(double a, double b) { return a < b ? a : b; }
+
+}  // namespace scalar
+
+namespace detail {
+
+// A constant of the register type of x, or of the number's own type.
+template <class V>
+MOLMO_INLINE V constant(double c) {
+  if constexpr (std::is_floating_point_v<V>)
+    return static_cast<V>(c);
+  else
+    return V::broadcast(static_cast<float>(c));
+}
+
+using scalar::abs;
+using scalar::erf;
+using scalar::exp;
+using scalar::max;
+using scalar::min;
+using scalar::sqrt;
+using scalar::tanh;
+
+struct exp_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return exp(x);
+  }
+};
+struct tanh_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return tanh(x);
+  }
+};
+struct erf_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return erf(x);
+  }
+};
+struct sqrt_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return sqrt(x);
+  }
+};
+struct rsqrt_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return constant<V>(1) / sqrt(x);
+  }
+};
+struct abs_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return abs(x);
+  }
+};
+struct square_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return x * x;
+  }
+};
+// max and min return the second argument when either is NaN, so relu(NaN) = max(0, NaN) = NaN.
+struct max_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V a, V b) const {
+    return max(a, b);
+  }
+};
+struct min_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V a, V b) const {
+    return min(a, b);
+  }
+};
+struct clamp_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x, V low, V high) const {
+    return min(high, max(low, x));
+  }
+};
+struct sigmoid_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return constant<V>(1) / (constant<V>(1) + exp(-x));
+  }
+};
+struct silu_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return x / (constant<V>(1) + exp(-x));
+  }
+};
+struct gelu_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return constant<V>(0.5) * x * (constant<V>(1) + erf(x * constant<V>(0.70710678118654752440)));
+  }
+};
+struct gelu_tanh_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    const V inner = constant<V>(0.79788456080286535588) * (x + constant<V>(0.044715) * x * x * x);
+    return constant<V>(0.5) * x * (constant<V>(1) + tanh(inner));
+  }
+};
+struct quick_gelu_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return x / (constant<V>(1) + exp(constant<V>(-1.702) * x));
+  }
+};
+struct relu_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x) const {
+    return max(constant<V>(0), x);
+  }
+};
+struct softcap_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V x, V cap) const {
+    return cap * tanh(x / cap);
+  }
+};
+
+}  // namespace detail
+
+template <Shaped A>
+[[nodiscard]] constexpr auto exp(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::exp_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto tanh(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::tanh_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto erf(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::erf_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto sqrt(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::sqrt_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto rsqrt(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::rsqrt_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto abs(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::abs_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto square(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::square_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto sigmoid(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::sigmoid_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto silu(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::silu_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto gelu(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::gelu_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto gelu_tanh(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::gelu_tanh_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto quick_gelu(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::quick_gelu_f>(leaf(std::forward<A>(a)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto relu(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::relu_f>(leaf(std::forward<A>(a)));
+}
+/// Logits held inside (-cap, cap): cap * tanh(x / cap).
+template <Shaped A>
+[[nodiscard]] constexpr auto softcap(A&& a MOLMO_LIFETIMEBOUND, double cap) {
+  return detail::map<detail::softcap_f>(leaf(std::forward<A>(a)), Scalar<double>{cap});
+}
+template <class A, class B>
+  requires OperandPair<A, B>
+[[nodiscard]] constexpr auto max(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+  return detail::combine<detail::max_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
+}
+template <class A, class B>
+  requires OperandPair<A, B>
+[[nodiscard]] constexpr auto min(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+  return detail::combine<detail::min_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
+}
+/// x held inside [low, high].
+template <Shaped A>
+[[nodiscard]] constexpr auto clamp(A&& a MOLMO_LIFETIMEBOUND, double low, double high) {
+  return detail::map<detail::clamp_f>(leaf(std::forward<A>(a)), Scalar<double>{low}, Scalar<double>{high});
+}
+
+}  // namespace molmo::inline v0

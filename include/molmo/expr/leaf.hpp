@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The leaves of expressions: Leaf (a view), Scalar (a number), Acc (what a matmul is about to store), and
+// leaf(x), which makes one of anything that may stand in an expression.
+//
+// Owners that are about to die are refused by a deleted function: an expression of a temporary would dangle.
+#pragma once
+
+#include <molmo/core/tensor.hpp>
+#include <molmo/expr/concepts.hpp>
+
+#include <utility>
+
+namespace molmo::inline v0 {
+
+/// How an operand spreads over rows x cols.
+enum class Spread : unsigned char {
+  full,    ///< an element for every position
+  row,     ///< one row, the same for every token
+  column,  ///< one number per token
+};
+
+/// An operand with run-time width: what is left of a Leaf inside a kernel.
+template <class T, Spread S>
+struct Strided {
+  using shape = Shape<>;  // erased
+  static constexpr bool pointwise = true;
+  const T* data = nullptr;
+  index_t width = 0;  ///< distance between rows, in elements
+
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    if constexpr (S == Spread::full)
+      return at.load(data + at.row * width + at.col);
+    else if constexpr (S == Spread::row)
+      return at.load(data + at.col);
+    else
+      return at.splat(static_cast<compute_t<T>>(data[at.row]));
+  }
+};
+
+/// A view inside an expression.
+template <class T, class S, class Memory>
+struct Leaf {
+  using shape = S;
+  static constexpr bool pointwise = true;
+  View<const T, S, Memory> view;
+
+  [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return S::dynamic ? view.tokens() : index_t{-1}; }
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    return at.load(view.data + at.row * S::cols + at.col);
+  }
+  template <class Root>
+  [[nodiscard]] constexpr auto erased() const {
+    if constexpr (S::rank == 1 && S::dynamic && !std::is_same_v<S, Root>)
+      return Strided<T, Spread::column>{view.data, 1};
+    else if constexpr (S::rank == 1 && !S::dynamic && !std::is_same_v<S, Root>)
+      return Strided<T, Spread::row>{view.data, 0};
+    else
+      return Strided<T, Spread::full>{view.data, S::cols};
+  }
+  template <class F>
+  constexpr void each_leaf(F&& f) const {
+    f(*this);
+  }
+};
+
+/// A number, the same at every position.
+template <class T>
+struct Scalar {
+  using shape = Shape<>;
+  static constexpr bool pointwise = true;
+  T value;
+
+  [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    return at.splat(value);
+  }
+  template <class Root>
+  [[nodiscard]] constexpr Scalar erased() const {
+    return *this;
+  }
+  template <class F>
+  constexpr void each_leaf(F&&) const {}
+};
+
+/// In matmul(x, w).then(...): the element that the matmul is about to store.
+struct Acc {
+  using shape = Shape<>;
+  static constexpr bool pointwise = true;
+
+  [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    return at.acc;
+  }
+  template <class Root>
+  [[nodiscard]] constexpr Acc erased() const {
+    return {};
+  }
+  template <class F>
+  constexpr void each_leaf(F&&) const {}
+};
+
+inline constexpr Acc acc{};
+
+template <class T, class S, class M>
+inline constexpr bool enable_expr<Leaf<T, S, M>> = true;
+template <class T>
+inline constexpr bool enable_expr<Scalar<T>> = true;
+template <>
+inline constexpr bool enable_expr<Acc> = true;
+
+/// The leaf of an operand: expressions stay as they are, views and tensors are borrowed, numbers are copied.
+template <Expr E>
+[[nodiscard]] constexpr E leaf(const E& e) {
+  return e;
+}
+template <class T, class S, class M>
+[[nodiscard]] constexpr Leaf<std::remove_const_t<T>, S, M> leaf(const View<T, S, M>& v) {
+  return {v};
+}
+template <class T, index_t... D>
+[[nodiscard]] constexpr Leaf<T, Shape<D...>, Host> leaf(const Tensor<T, D...>& t MOLMO_LIFETIMEBOUND) {
+  return {t.view()};
+}
+template <class T, index_t... D>
+void leaf(const Tensor<T, D...>&& temporary) = delete;  // its elements would be gone before the expression runs
+template <class N>
+  requires std::is_arithmetic_v<N>
+[[nodiscard]] constexpr auto leaf(N number) {
+  if constexpr (std::is_same_v<N, double>)
+    return Scalar<double>{number};
+  else
+    return Scalar<float>{static_cast<float>(number)};
+}
+
+template <class T>
+inline constexpr bool is_tensor = false;
+template <class T, index_t... D>
+inline constexpr bool is_tensor<Tensor<T, D...>> = true;
+
+/// Has a shape: an expression, a view or a tensor.
+template <class X>
+concept Shaped = Expr<X> || is_view<std::remove_cvref_t<X>> || is_tensor<std::remove_cvref_t<X>>;
+
+/// May stand beside a Shaped operand.
+template <class X>
+concept Operand = Shaped<X> || std::is_arithmetic_v<std::remove_cvref_t<X>>;
+
+template <class X>
+using leaf_t = std::remove_cvref_t<decltype(leaf(std::declval<X>()))>;
+
+}  // namespace molmo::inline v0

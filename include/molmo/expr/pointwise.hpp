@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inner nodes of expressions, Map1 ... Map3, and the operators + - * / that make them.
+//
+//   x + silu(gate) * up   is   Map2<add_f, Leaf, Map2<mul_f, Map1<silu_f, Leaf>, Leaf>>
+// Nothing is calculated here. Shapes combine by broadcasting: equal shapes, a scalar, a row (Shape<cols>) or a column
+// of one number per token (Shape<dyn>) beside rows of tokens; anything else is a compile error that shows both shapes.
+#pragma once
+
+#include <molmo/core/contract.hpp>
+#include <molmo/core/error.hpp>
+#include <molmo/expr/leaf.hpp>
+
+namespace molmo::inline v0 {
+namespace detail {
+
+// The shape of two operands together; void where they do not fit.
+template <class A, class B>
+constexpr auto broadcast_shape() {
+  if constexpr (std::is_same_v<A, B>)
+    return A{};
+  else if constexpr (A::rank == 0)
+    return B{};
+  else if constexpr (B::rank == 0)
+    return A{};
+  else if constexpr (A::rank == 1 && !A::dynamic && B::rank > 1 && A::cols == B::cols)
+    return B{};
+  else if constexpr (B::rank == 1 && !B::dynamic && A::rank > 1 && A::cols == B::cols)
+    return A{};
+  else if constexpr (A::rank == 1 && A::dynamic && B::rank == 2 && B::dynamic)
+    return B{};
+  else if constexpr (B::rank == 1 && B::dynamic && A::rank == 2 && A::dynamic)
+    return A{};
+}
+
+template <class A, class B>
+struct Broadcast {
+  using type = decltype(broadcast_shape<A, B>());
+  static constexpr bool ok = !std::is_void_v<type>;
+};
+
+template <class A, class B>
+using broadcast_t = typename Broadcast<A, B>::type;
+
+MOLMO_HD constexpr bool same_tokens(index_t a, index_t b) { return a < 0 || b < 0 || a == b; }
+MOLMO_HD constexpr index_t either_tokens(index_t a, index_t b) { return a < 0 ? b : a; }
+
+inline constexpr const char* tokens_differ = "molmo: the operands of an expression have different numbers of tokens";
+
+// The node for F and one to three operands.
+template <class F, class... Operands>
+constexpr auto map(const Operands&... operands);
+
+}  // namespace detail
+
+/// F applied to one operand.
+template <class F, class A>
+struct Map1 {
+  using shape = typename A::shape;
+  static constexpr bool pointwise = A::pointwise;
+  A a;
+
+  [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return a.tokens(); }
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    return F{}(a.eval(at));
+  }
+  template <class Root>
+  [[nodiscard]] constexpr auto erased() const {
+    return detail::map<F>(a.template erased<Root>());
+  }
+  template <class G>
+  constexpr void each_leaf(G&& g) const {
+    a.each_leaf(g);
+  }
+};
+
+/// F applied to two operands of the same or broadcasting shapes.
+template <class F, class A, class B>
+struct Map2 {
+  using shape = detail::broadcast_t<typename A::shape, typename B::shape>;
+  static constexpr bool pointwise = A::pointwise && B::pointwise;
+  A a;
+  B b;
+
+  [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return detail::either_tokens(a.tokens(), b.tokens()); }
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    return F{}(a.eval(at), b.eval(at));
+  }
+  template <class Root>
+  [[nodiscard]] constexpr auto erased() const {
+    return detail::map<F>(a.template erased<Root>(), b.template erased<Root>());
+  }
+  template <class G>
+  constexpr void each_leaf(G&& g) const {
+    a.each_leaf(g);
+    b.each_leaf(g);
+  }
+};
+
+/// F applied to three operands.
+template <class F, class A, class B, class C>
+struct Map3 {
+  using shape = detail::broadcast_t<detail::broadcast_t<typename A::shape, typename B::shape>, typename C::shape>;
+  static constexpr bool pointwise = A::pointwise && B::pointwise && C::pointwise;
+  A a;
+  B b;
+  C c;
+
+  [[nodiscard]] MOLMO_HD constexpr index_t tokens() const {
+    return detail::either_tokens(detail::either_tokens(a.tokens(), b.tokens()), c.tokens());
+  }
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    return F{}(a.eval(at), b.eval(at), c.eval(at));
+  }
+  template <class Root>
+  [[nodiscard]] constexpr auto erased() const {
+    return detail::map<F>(a.template erased<Root>(), b.template erased<Root>(), c.template erased<Root>());
+  }
+  template <class G>
+  constexpr void each_leaf(G&& g) const {
+    a.each_leaf(g);
+    b.each_leaf(g);
+    c.each_leaf(g);
+  }
+};
+
+template <class F, class A>
+inline constexpr bool enable_expr<Map1<F, A>> = true;
+template <class F, class A, class B>
+inline constexpr bool enable_expr<Map2<F, A, B>> = true;
+template <class F, class A, class B, class C>
+inline constexpr bool enable_expr<Map3<F, A, B, C>> = true;
+
+namespace detail {
+
+template <class F, class... Operands>
+constexpr auto map(const Operands&... operands) {
+  if constexpr (sizeof...(Operands) == 1)
+    return Map1<F, Operands...>{operands...};
+  else if constexpr (sizeof...(Operands) == 2)
+    return Map2<F, Operands...>{operands...};
+  else
+    return Map3<F, Operands...>{operands...};
+}
+
+// A node of user operands: first the shapes are compared, so that a mistake ends in one message.
+template <class F, class A, class B>
+constexpr auto combine(const A& a, const B& b) {
+  if constexpr (Broadcast<typename A::shape, typename B::shape>::ok)
+    return map<F>(a, b);
+  else
+    return shape_mismatch<typename A::shape, typename B::shape>{};
+}
+template <class F, class A, class B, class C>
+constexpr auto combine(const A& a, const B& b, const C& c) {
+  if constexpr (!Broadcast<typename A::shape, typename B::shape>::ok)
+    return shape_mismatch<typename A::shape, typename B::shape>{};
+  else if constexpr (!Broadcast<broadcast_t<typename A::shape, typename B::shape>, typename C::shape>::ok)
+    return shape_mismatch<broadcast_t<typename A::shape, typename B::shape>, typename C::shape>{};
+  else
+    return map<F>(a, b, c);
+}
+
+struct add_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V a, V b) const {
+    return a + b;
+  }
+};
+struct sub_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V a, V b) const {
+    return a - b;
+  }
+};
+struct mul_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V a, V b) const {
+    return a * b;
+  }
+};
+struct div_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V a, V b) const {
+    return a / b;
+  }
+};
+struct neg_f {
+  template <class V>
+  MOLMO_INLINE V operator()(V a) const {
+    return -a;
+  }
+};
+
+}  // namespace detail
+
+/// Two operands of which at least one has a shape.
+template <class A, class B>
+concept OperandPair = Operand<A> && Operand<B> && (Shaped<A> || Shaped<B>);
+
+template <class A, class B>
+  requires OperandPair<A, B>
+[[nodiscard]] constexpr auto operator+(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+  return detail::combine<detail::add_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
+}
+template <class A, class B>
+  requires OperandPair<A, B>
+[[nodiscard]] constexpr auto operator-(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+  return detail::combine<detail::sub_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
+}
+template <class A, class B>
+  requires OperandPair<A, B>
+[[nodiscard]] constexpr auto operator*(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+  return detail::combine<detail::mul_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
+}
+template <class A, class B>
+  requires OperandPair<A, B>
+[[nodiscard]] constexpr auto operator/(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+  return detail::combine<detail::div_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
+}
+template <Shaped A>
+[[nodiscard]] constexpr auto operator-(A&& a MOLMO_LIFETIMEBOUND) {
+  return detail::map<detail::neg_f>(leaf(std::forward<A>(a)));
+}
+
+// A matmul, a softmax or a row reduction is a statement: it stands alone on the right of on(ctx, y) = ..., and what
+// follows a matmul goes into .then(...). These deleted functions say so.
+template <Statement S, class B>
+void operator+(const S& statement, B&& operand) = delete;
+template <Statement S, class B>
+void operator-(const S& statement, B&& operand) = delete;
+template <Statement S, class B>
+void operator*(const S& statement, B&& operand) = delete;
+template <Statement S, class B>
+void operator/(const S& statement, B&& operand) = delete;
+template <Operand A, Statement S>
+void operator+(A&& operand, const S& statement) = delete;
+template <Operand A, Statement S>
+void operator-(A&& operand, const S& statement) = delete;
+template <Operand A, Statement S>
+void operator*(A&& operand, const S& statement) = delete;
+template <Operand A, Statement S>
+void operator/(A&& operand, const S& statement) = delete;
+
+}  // namespace molmo::inline v0

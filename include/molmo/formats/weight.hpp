@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weight<Shape<N, K>>: a borrowed weight matrix whose sizes are in the type and whose format is known at run time, as
+// a checkpoint dictates it. FormatId numbers the formats of one list; with_format turns the number into a type again,
+// once per op and never per element. To add a format: write its header, append it to `Formats`.
+#pragma once
+
+#include <molmo/core/view.hpp>
+#include <molmo/formats/bf16.hpp>
+#include <molmo/formats/f16.hpp>
+#include <molmo/formats/f32.hpp>
+
+#include <cstdint>
+#include <utility>
+
+namespace molmo::inline v0 {
+
+template <WeightFormat... F>
+struct FormatList {
+  static constexpr int size = static_cast<int>(sizeof...(F));
+};
+
+/// All formats, in the order of FormatId. Append only: the numbers are stored nowhere, but the names are.
+using Formats = FormatList<F32, Bf16, F16>;
+
+/// Index into Formats.
+enum class FormatId : std::uint8_t {};
+
+namespace detail {
+
+template <class F, class... All>
+constexpr FormatId id_in(FormatList<All...>) {
+  int index = -1, i = 0;
+  ((index = std::is_same_v<F, All> ? i : index, ++i), ...);
+  return static_cast<FormatId>(index);
+}
+
+template <class Body, class First, class... Rest>
+decltype(auto) with_format_at(int index, FormatList<First, Rest...>, Body&& body) {
+  if constexpr (sizeof...(Rest) == 0)
+    return body(First{});
+  else if (index == 0)
+    return body(First{});
+  else
+    return with_format_at(index - 1, FormatList<Rest...>{}, std::forward<Body>(body));
+}
+
+}  // namespace detail
+
+template <WeightFormat F>
+inline constexpr FormatId format_id = detail::id_in<F>(Formats{});
+
+/// body(F{}) for the format F with this number.
+template <class Body>
+decltype(auto) with_format(FormatId id, Body&& body) {
+  return detail::with_format_at(static_cast<int>(id), Formats{}, std::forward<Body>(body));
+}
+
+/// The name of a format: "f32", "bf16", ...
+[[nodiscard]] inline const char* format_name(FormatId id) {
+  return with_format(id, []<class F>(F) -> const char* { return F::name; });
+}
+
+/// A weight matrix with run-time sizes: what kernels see. Row n starts at data + n * row_bytes().
+struct WeightMatrix {
+  const std::byte* data = nullptr;
+  FormatId format = format_id<F32>;
+  index_t rows = 0, cols = 0;
+
+  [[nodiscard]] index_t row_bytes() const {
+    return with_format(format, [&]<class F>(F) { return format_bytes<F>(cols); });
+  }
+};
+
+/// A weight matrix [N, K] = [out, in], row-major, borrowed from a mapped file or an arena.
+template <class S>
+struct Weight {
+  static_assert(is_shape<S> && S::rank == 2 && !S::dynamic, "molmo: a Weight has a static shape [out, in]");
+  using shape = S;
+  const std::byte* data = nullptr;
+  FormatId format = format_id<F32>;
+
+  Weight() = default;
+  Weight(const std::byte* bytes, FormatId id) : data(bytes), format(id) {}
+  /// A matrix of plain numbers that lies in a tensor or a view.
+  template <class T>
+  Weight(const View<T, S>& v)
+      : data(reinterpret_cast<const std::byte*>(v.data)),
+        format(std::is_same_v<std::remove_const_t<T>, float>  ? format_id<F32>
+               : std::is_same_v<std::remove_const_t<T>, bf16> ? format_id<Bf16>
+                                                              : format_id<F16>) {
+    static_assert(!std::is_same_v<std::remove_const_t<T>, double>, "molmo: weights are f32, bf16 or f16");
+  }
+
+  [[nodiscard]] WeightMatrix matrix() const { return {data, format, S::static_rows, S::cols}; }
+};
+
+}  // namespace molmo::inline v0

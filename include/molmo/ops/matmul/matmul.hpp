@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// matmul: y[m, n] = e(sum over k of x[m, k] w[n, k]), w being [out, in] as a linear layer stores it.
+//
+//   on(cpu, y) = matmul(x, w);
+//   on(cpu, y) = matmul(x, w).then(silu(acc) * up + y);     acc: the element about to be stored
+// A matmul is a statement, never an operand, so there are no hidden temporaries. y may appear in the epilogue (a
+// residual); it must not overlap x. multiply() below is the meaning, in double precision; fast ones: cpu.hpp,
+// onednn.hpp, eigen.hpp beside this file.
+#pragma once
+
+#include <molmo/expr/assign.hpp>
+#include <molmo/formats/weight.hpp>
+
+namespace molmo::inline v0 {
+
+/// The left operand of one or more products: m rows of k floats, `stride` apart.
+struct Rows {
+  const float* data = nullptr;
+  index_t m = 0, k = 0;
+  index_t stride = 0;
+};
+
+/// One product with the same left operand: where it goes and what happens to an element before it is stored.
+template <class T, class E>
+struct Product {
+  WeightMatrix w;
+  T* y = nullptr;
+  index_t stride = 0;
+  E epilogue{};  ///< an erased expression with `acc`
+
+  template <class At>
+  MOLMO_INLINE typename At::value finish(const At& at) const {
+    return epilogue.eval(at);
+  }
+};
+
+/// What an op costs: floating-point operations, and bytes that must move when nothing is cached.
+struct Cost {
+  double flops = 0, bytes = 0;
+};
+
+/// 2 m n k operations; the weights once, x and y once.
+[[nodiscard]] inline Cost matmul_cost(index_t m, const WeightMatrix& w) {
+  const double dm = static_cast<double>(m), n = static_cast<double>(w.rows), k = static_cast<double>(w.cols);
+  return {2 * dm * n * k, static_cast<double>(w.row_bytes()) * n + 4 * dm * (n + k)};
+}
+
+/// The meaning of a product: dot products in double precision, one after another.
+template <class T, class E>
+void multiply_one(const Rows& x, const Product<T, E>& p) {
+  with_format(p.w.format, [&]<class F>(F) {
+    float block[static_cast<std::size_t>(F::block)];
+    for (index_t n = 0; n < p.w.rows; ++n) {
+      const std::byte* row = p.w.data + n * format_bytes<F>(p.w.cols);
+      for (index_t m = 0; m < x.m; ++m) {
+        double sum = 0;
+        for (index_t k = 0; k < x.k; ++k) {
+          if (k % F::block == 0) F::decode(row + k / F::block * F::bytes, block);
+          sum += static_cast<double>(x.data[m * x.stride + k]) * static_cast<double>(block[k % F::block]);
+        }
+        p.y[m * p.stride + n] = static_cast<T>(p.finish(ScalarAt<float>{m, n, static_cast<float>(sum)}));
+      }
+    }
+  });
+}
+
+/// Several products of the same x, in order. A product may read in its epilogue what an earlier one of the same width
+/// stored in the same column: fast versions give one column to one thread throughout.
+template <class... P>
+void multiply(const Reference&, const Rows& x, const P&... products) {
+  (multiply_one(x, products), ...);
+}
+
+namespace detail {
+
+template <class SX, class SW, class E>
+class [[nodiscard]] Matmul {
+ public:
+  Matmul(View<const float, SX> x, Weight<SW> w, E e) : x_(x), w_(w), e_(e) {}
+  Matmul(const Matmul&) = delete;
+  Matmul& operator=(const Matmul&) = delete;
+
+  /// Fuses a pointwise expression of `acc` and of tensors shaped like the result into the store.
+  template <Expr Next>
+  [[nodiscard]] auto then(const Next& next) && {
+    return Matmul<SX, SW, Next>(x_, w_, next);
+  }
+
+  template <class Ctx, class T, class SY>
+  void run(const Ctx& ctx, View<T, SY> y) const {
+    [[maybe_unused]] matmul_output_mismatch<SY::cols, SW::static_rows> output;
+    static_assert(SX::dynamic == SY::dynamic && SX::static_rows == SY::static_rows,
+                  "molmo: the target of matmul(x, w) has as many rows as x");
+    if constexpr (SX::dynamic)
+      expects(x_.tokens() == y.tokens(), "molmo: on(ctx, y) = matmul(x, w): y and x have different numbers of tokens");
+    static_assert(std::is_same_v<broadcast_t<typename E::shape, SY>, SY>,
+                  "molmo: the epilogue of a matmul has another shape than its target");
+    check_pass(y, e_);
+    const auto flat = e_.template erased<SY>();
+    using Flat = std::remove_cvref_t<decltype(flat)>;
+    multiply(ctx, Rows{x_.data, x_.rows(), SX::cols, SX::cols},
+             Product<T, Flat>{w_.matrix(), y.data, SY::cols, flat});
+  }
+
+ private:
+  View<const float, SX> x_;
+  Weight<SW> w_;
+  E e_;
+};
+
+template <class X>
+auto const_view(const X& x) {
+  if constexpr (is_tensor<X>)
+    return x.view();
+  else
+    return View<const typename X::element, typename X::shape>(x);
+}
+
+}  // namespace detail
+
+template <class SX, class SW, class E>
+inline constexpr bool enable_statement<detail::Matmul<SX, SW, E>> = true;
+
+/// x w^T for x of shape [.., K] (float) and w of shape [N, K]: a Weight, a view or a tensor.
+template <class X, class SW>
+[[nodiscard]] auto matmul(const X& x MOLMO_LIFETIMEBOUND, const Weight<SW>& w) {
+  const auto v = detail::const_view(x);
+  using V = std::remove_cvref_t<decltype(v)>;
+  static_assert(std::is_same_v<typename V::element, float>, "molmo: the activations of a matmul are float");
+  [[maybe_unused]] matmul_inner_mismatch<V::shape::cols, SW::cols> inner;
+  return detail::Matmul<typename V::shape, SW, Acc>(v, w, acc);
+}
+template <class X, class W>
+  requires(is_tensor<W> || is_view<W>)
+[[nodiscard]] auto matmul(const X& x MOLMO_LIFETIMEBOUND, const W& w MOLMO_LIFETIMEBOUND) {
+  const auto v = detail::const_view(w);
+  return matmul(x, Weight<typename W::shape>(v));
+}
+
+}  // namespace molmo::inline v0

@@ -1,0 +1,1 @@
+int no_spdx_and_no_once;

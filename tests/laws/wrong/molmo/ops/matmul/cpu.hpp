@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// A header that breaks the law on purpose: no, this one is right.
+#pragma once
+
+#include <xsimd/xsimd.hpp>

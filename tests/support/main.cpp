@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main() of every test program, compiled once. Catch2 2.x makes it here; Catch2 3.x has it as a function.
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_session.hpp>
+
+int main(int argc, char** argv) { return Catch::Session().run(argc, argv); }
+#else
+#define CATCH_CONFIG_MAIN
+#include <catch2/catch.hpp>
+#endif
