@@ -95,3 +95,11 @@ molmo_component(onednn dnnl DNNL::dnnl libdnnl-dev 2.6)
 molmo_component(eigen Eigen3 Eigen3::Eigen libeigen3-dev 3.4)
 molmo_component(io nlohmann_json nlohmann_json::nlohmann_json nlohmann-json3-dev 3.11)
 molmo_component(cuda CUDAToolkit CUDA::cudart nvidia-cuda-toolkit 12.4)
+
+# MOLMO_CUDA=ON: .cu files are compiled too. Set CMAKE_CUDA_ARCHITECTURES for other GPUs.
+if(MOLMO_CUDA STREQUAL "ON" AND PROJECT_IS_TOP_LEVEL)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 90)
+  endif()
+  enable_language(CUDA)
+endif()

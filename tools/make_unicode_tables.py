@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes include/molmo/io/tokenizer/unicode_tables.hpp and nfc_tables.hpp from Python's Unicode data.
 
-    pip install unicodedata2==16.0.0      # Unicode 16.0; without it the interpreter's own unicodedata is used
+    pip install unicodedata2==16.0.0      # or Python 3.14, whose own unicodedata is of that version
     python3 tools/make_unicode_tables.py
 
-The version should be that of the regular expression engine of the tokenizers one wants to agree with: Oniguruma 6.9.10,
-which Hugging Face tokenizers 0.22 uses, has Unicode 16.0. Characters that are younger than the tables are unassigned in them.
+The version is that of Oniguruma 6.9.10, the regular expression engine of Hugging Face tokenizers 0.22. Other versions are
+refused, because ids of texts with younger characters would change. Characters younger than the tables are unassigned in them.
 """
 import pathlib
+import sys
 
 try:
     import unicodedata2 as ucd
 except ImportError:
     import unicodedata as ucd
 
+VERSION = "16.0.0"
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "include/molmo/io/tokenizer"
 TOP = 0x110000
 BLOCK = 128
@@ -110,6 +112,8 @@ def nfc_tables():
 
 
 def main():
+    if ucd.unidata_version != VERSION:
+        sys.exit(f"This Python has Unicode {ucd.unidata_version}, the tables are of {VERSION}; see the top of this script")
     (FOLDER / "unicode_tables.hpp").write_text(header(
         "The class of every code point (letter, mark, number, space ...), as a two-level table for unicode.hpp.",
         "No logic here. Speed: two loads per character.", class_tables()))

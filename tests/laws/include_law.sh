@@ -8,6 +8,7 @@
 #   - no cycles; every included header exists; included as <molmo/...>
 #   - an SPDX line first, #pragma once, at most 400 lines (tables of generated data, *_tables.hpp, excepted)
 #   - no iostream, regex, functional or ranges; no assert, abort, exit, terminate or printf; throw only in core
+#   - no name that a common system header defines as a macro: min( max( small near far interface I B0
 #   - macros only in core/platform.hpp and version.hpp; another header may use one that it also #undefs
 # Prints one line per breach and ends with status 1 if there is one.
 set -eu
@@ -49,6 +50,11 @@ function code_of(s,   out, c, d) {
 }
 function has_word(s, word) { return (" " s " ") ~ ("[^A-Za-z0-9_]" word "[^A-Za-z0-9_]") }
 function has_call(s, word) { return (" " s) ~ ("[^A-Za-z0-9_.>]" word "[ ]*[(]") }
+# Names that <windows.h>, <complex.h> or <termios.h> define as macros; min and max take arguments there.
+function check_hostile_names(line, code,   name) {
+  for (name in hostile) if (has_word(code, name)) breach(line, "the name " name " is a macro in some system headers; choose another")
+  if ((" " code) ~ /[^A-Za-z0-9_](min|max)[ ]*[(]/) breach(line, "min and max are macros in some system headers; write (std::max)(a, b)")
+}
 function only_in(line, library, where, allowed) {
   if (!allowed) breach(line, library " is included only in " where)
 }
@@ -82,6 +88,8 @@ function check_include(line, target,   own, other) {
 BEGIN {
   split("core 0 formats 0 expr 1 backend 1 ops 2 layers 3 models 4 io 4 run 5 train 5 dist 5 bench 6", pairs, " ")
   for (i = 1; i in pairs; i += 2) floors[pairs[i]] = pairs[i + 1] + 0
+  split("small near far interface I B0", words, " ")
+  for (i in words) hostile[words[i]] = 1
   split("assert abort exit quick_exit _Exit terminate printf fprintf vprintf puts", calls, " ")
 }
 { files[++count] = $0; known[$0] = 1 }
@@ -109,6 +117,7 @@ END {
       }
       if (code ~ /std::(cout|cerr|clog|regex|basic_regex)/) breach(lines, "the library does not print and uses no std::regex")
       for (i in calls) if (has_call(code, calls[i])) breach(lines, "the library does not call " calls[i] "()")
+      if (code !~ /^[ ]*#/) check_hostile_names(lines, code)
       if (has_word(code, "throw") && file !~ /^molmo\/core\//) breach(lines, "throw stands only in core")
     }
     close(file)

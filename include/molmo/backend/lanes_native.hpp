@@ -129,7 +129,11 @@ struct NativeLanes<Arch> : PortableLanes<Arch> {
 #endif
 
 #if MOLMO_AVX512
-MOLMO_INLINE __m256 fold_512(__m512 a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_maskz_extractf32x8_ps(0xff, a, 1)); }
+// (The shuffle, because the cast of g++ 12 warns about an undefined register too.)
+MOLMO_INLINE __m256 fold_512(__m512 a) {
+  return _mm256_add_ps(__builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7),
+                       __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15));
+}
 
 // The forms with a zero mask throughout: the plain ones of g++ 12 start from an undefined register and warn about it.
 template <class Arch>

@@ -3,13 +3,14 @@
 // from it, so that what a backend does not do itself falls back to these loops. They are the oracle of the tests.
 #pragma once
 
-#include <molmo/core/shape.hpp>
+#include <molmo/core/view.hpp>
 
 namespace molmo::inline v0 {
 
 /// The calling thread. Small and copyable, like every backend.
 struct Reference {
   static constexpr const char* name = "reference";
+  using memory = Host;  ///< where the operands and targets of this backend lie
 
   /// Workers that parallel() may use, the caller included.
   [[nodiscard]] static constexpr int threads() { return 1; }

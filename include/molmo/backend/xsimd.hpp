@@ -143,4 +143,29 @@ template <class Arch, class R, class E>
   return total;
 }
 
+/// Everything; operands of double are added in double.
+template <class Arch, class R, class E>
+[[nodiscard]] double reduce_all(const Xsimd<Arch>& cpu, R r, const E& e) {
+  if constexpr (detail::has_double<E>())
+    return reduce_all(static_cast<const Reference&>(cpu), r, e);
+  else
+    return detail::reduce_by_rows(cpu, r, e);
+}
+/// Rows, shared among the threads where there are many numbers.
+template <class Arch, class R, class T, class S, class E>
+void reduce_rows(const Xsimd<Arch>& cpu, R r, View<T, S> y, const E& e) {
+  if constexpr (detail::has_double<E>()) {
+    reduce_rows(static_cast<const Reference&>(cpu), r, y, e);
+  } else {
+    const auto flat = e.template erased<typename E::shape>();
+    const index_t rows = y.size();
+    const index_t cols = E::shape::cols;
+    const bool share = rows >= cpu.threads() && rows * cols >= parallel_pass_elements;
+    cpu.parallel_if(share, [&](int part, int parts) {
+      const Range mine = split(rows, part, parts, index_t{16});  // a cache line of y to one thread
+      for (index_t row = mine.begin; row < mine.end; ++row) y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, cols));
+    });
+  }
+}
+
 }  // namespace molmo::inline v0

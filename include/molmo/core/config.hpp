@@ -95,6 +95,8 @@ template <LlmConfig C>
 struct Checked {
   static_assert(C.d_model > 0 && C.n_heads > 0 && C.n_layers > 0 && C.mlp_hidden_size > 0 && C.vocab_size > 0,
                 "molmo: LlmConfig needs positive d_model, n_heads, n_layers, mlp_hidden_size and vocab_size");
+  static_assert(C.n_kv_heads >= 0 && C.head_dim >= 0 && C.embedding_size >= 0 && C.additional_vocab_size >= 0 && C.clip_qkv >= 0,
+                "molmo: LlmConfig::n_kv_heads, head_dim, embedding_size, additional_vocab_size and clip_qkv must not be negative");
   static_assert(C.head_dim > 0 || C.d_model % C.n_heads == 0,
                 "molmo: LlmConfig::d_model must be a multiple of n_heads, or head_dim must be given");
   static_assert(C.n_heads % C.kv_heads() == 0, "molmo: LlmConfig::n_heads must be a multiple of n_kv_heads");

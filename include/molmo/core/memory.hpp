@@ -100,8 +100,9 @@ class Arena {
   /// `count` zeroed elements, or nullptr when the arena is too small.
   template <class T>
   T* take(std::size_t count) {
+    if (block_.data() == nullptr || count > block_.size() / sizeof(T)) return nullptr;  // also: padded() would overflow
     const std::size_t bytes = padded<T>(count);
-    if (block_.data() == nullptr || bytes > block_.size() - used_) return nullptr;
+    if (bytes > block_.size() - used_) return nullptr;
     T* out = reinterpret_cast<T*>(block_.data() + used_);
     used_ += bytes;
     return out;

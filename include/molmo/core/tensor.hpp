@@ -41,9 +41,10 @@ class Tensor {
 
   [[nodiscard]] view_type view() & MOLMO_LIFETIMEBOUND { return as<view_type>(data()); }
   [[nodiscard]] const_view_type view() const& MOLMO_LIFETIMEBOUND { return as<const_view_type>(data()); }
-  void view() && = delete;  // the elements would be gone at the end of the statement
+  void view() const&& = delete;  // the elements would be gone at the end of the statement
   operator view_type() & MOLMO_LIFETIMEBOUND { return view(); }
   operator const_view_type() const& MOLMO_LIFETIMEBOUND { return view(); }
+  operator const_view_type() const&& = delete;
 
   [[nodiscard]] T* data() { return reinterpret_cast<T*>(bytes_.data()); }
   [[nodiscard]] const T* data() const { return reinterpret_cast<const T*>(bytes_.data()); }

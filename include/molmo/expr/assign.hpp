@@ -39,24 +39,39 @@ constexpr bool has_double() {
 template <class T, class E>
 using pass_t = std::conditional_t<std::is_same_v<T, double> || has_double<E>(), double, float>;
 
+template <class A, class B>
+bool apart(const A& a, const B& b) {
+  const char* a0 = reinterpret_cast<const char*>(a.data);
+  const char* b0 = reinterpret_cast<const char*>(b.data);
+  return a0 + a.size() * static_cast<index_t>(sizeof(*a.data)) <= b0 ||
+         b0 + b.size() * static_cast<index_t>(sizeof(*b.data)) <= a0;
+}
+// The same elements, whatever their type: index i of one is index i of the other.
+template <class A, class B>
+bool same_place(const A& a, const B& b) {
+  return std::is_same_v<typename A::shape, typename B::shape> && sizeof(*a.data) == sizeof(*b.data) &&
+         static_cast<const void*>(a.data) == static_cast<const void*>(b.data);
+}
+
+// All operands of e lie in Memory and have the same number of tokens.
+template <class Memory, class E>
+void check_operands(const E& e) {
+  e.each_leaf([&](const auto& operand) {
+    using L = std::remove_cvref_t<decltype(operand)>;
+    static_assert(std::is_same_v<typename decltype(L::view)::memory, Memory>,
+                  "molmo: an operand lies in other memory (host or device) than the target");
+    if constexpr (L::shape::dynamic) expects(same_tokens(e.tokens(), operand.tokens()), tokens_differ);
+  });
+}
+
 template <class T, class S, class M, class E>
 void check_pass(const View<T, S, M>& y, const E& e) {
+  check_operands<M>(e);
   if constexpr (S::dynamic)
     expects(same_tokens(y.tokens(), e.tokens()), "molmo: on(ctx, y) = e: y and e have different numbers of tokens");
   e.each_leaf([&](const auto& operand) {
-    using L = std::remove_cvref_t<decltype(operand)>;
-    static_assert(std::is_same_v<typename decltype(L::view)::memory, M>,
-                  "molmo: an operand lies in other memory (host or device) than the target");
-    if constexpr (L::shape::dynamic)
-      expects(same_tokens(e.tokens(), operand.tokens()), tokens_differ);
-    const char* y0 = reinterpret_cast<const char*>(y.data);
-    const char* y1 = reinterpret_cast<const char*>(y.data + y.size());
-    const char* o0 = reinterpret_cast<const char*>(operand.view.data);
-    const char* o1 = reinterpret_cast<const char*>(operand.view.data + operand.view.size());
-    const bool apart = y1 <= o0 || o1 <= y0;
-    const bool same = y0 == o0 && sizeof(T) == sizeof(typename decltype(L::view)::element) &&
-                      std::is_same_v<typename L::shape, S>;
-    expects(apart || same, "molmo: on(ctx, y) = e: y overlaps an operand of e at another index; write to another tensor");
+    expects(apart(y, operand.view) || same_place(y, operand.view),
+            "molmo: on(ctx, y) = e: y overlaps an operand of e at another index; write to another tensor");
   });
 }
 
@@ -107,6 +122,8 @@ class Target {
 template <class Ctx, class T, class S, class M>
 [[nodiscard]] Target<Ctx, T, S, M> on(const Ctx& ctx, View<T, S, M> y) {
   static_assert(!std::is_const_v<T>, "molmo: the target of on(ctx, y) is read-only");
+  static_assert(std::is_same_v<M, typename Ctx::memory>,
+                "molmo: on(ctx, y): y lies in memory (host or device) that this backend does not reach");
   return {ctx, y};
 }
 template <class Ctx, class T, index_t... D>

@@ -160,75 +160,75 @@ struct softcap_f {
 }  // namespace detail
 
 template <Shaped A>
-[[nodiscard]] constexpr auto exp(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto exp(A&& a) {
   return detail::map<detail::exp_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto tanh(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto tanh(A&& a) {
   return detail::map<detail::tanh_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto erf(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto erf(A&& a) {
   return detail::map<detail::erf_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto sqrt(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto sqrt(A&& a) {
   return detail::map<detail::sqrt_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto rsqrt(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto rsqrt(A&& a) {
   return detail::map<detail::rsqrt_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto abs(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto abs(A&& a) {
   return detail::map<detail::abs_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto square(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto square(A&& a) {
   return detail::map<detail::square_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto sigmoid(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto sigmoid(A&& a) {
   return detail::map<detail::sigmoid_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto silu(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto silu(A&& a) {
   return detail::map<detail::silu_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto gelu(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto gelu(A&& a) {
   return detail::map<detail::gelu_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto gelu_tanh(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto gelu_tanh(A&& a) {
   return detail::map<detail::gelu_tanh_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto quick_gelu(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto quick_gelu(A&& a) {
   return detail::map<detail::quick_gelu_f>(leaf(std::forward<A>(a)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto relu(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto relu(A&& a) {
   return detail::map<detail::relu_f>(leaf(std::forward<A>(a)));
 }
 /// Logits held inside (-cap, cap): cap * tanh(x / cap).
 template <Shaped A>
-[[nodiscard]] constexpr auto softcap(A&& a MOLMO_LIFETIMEBOUND, double cap) {
+[[nodiscard]] constexpr auto softcap(A&& a, double cap) {
   return detail::map<detail::softcap_f>(leaf(std::forward<A>(a)), Scalar<double>{cap});
 }
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto max(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto max(A&& a, B&& b) {
   return detail::combine<detail::max_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto min(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto min(A&& a, B&& b) {
   return detail::combine<detail::min_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 /// x held inside [low, high].
 template <Shaped A>
-[[nodiscard]] constexpr auto clamp(A&& a MOLMO_LIFETIMEBOUND, double low, double high) {
+[[nodiscard]] constexpr auto clamp(A&& a, double low, double high) {
   return detail::map<detail::clamp_f>(leaf(std::forward<A>(a)), Scalar<double>{low}, Scalar<double>{high});
 }
 

@@ -202,26 +202,26 @@ concept OperandPair = Operand<A> && Operand<B> && (Shaped<A> || Shaped<B>);
 
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto operator+(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto operator+(A&& a, B&& b) {
   return detail::combine<detail::add_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto operator-(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto operator-(A&& a, B&& b) {
   return detail::combine<detail::sub_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto operator*(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto operator*(A&& a, B&& b) {
   return detail::combine<detail::mul_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto operator/(A&& a MOLMO_LIFETIMEBOUND, B&& b MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto operator/(A&& a, B&& b) {
   return detail::combine<detail::div_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 template <Shaped A>
-[[nodiscard]] constexpr auto operator-(A&& a MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto operator-(A&& a) {
   return detail::map<detail::neg_f>(leaf(std::forward<A>(a)));
 }
 

@@ -45,7 +45,7 @@ template <class E>
   return (E::shape::dynamic ? e.tokens() : index_t{1}) * E::shape::static_rows;
 }
 template <class Ctx, class R, class E>
-[[nodiscard]] double reduce_all(const Ctx& ctx, R r, const E& e) {
+[[nodiscard]] double reduce_by_rows(const Ctx& ctx, R r, const E& e) {
   const auto flat = e.template erased<typename E::shape>();
   if constexpr (!broadcasts<E, typename E::shape>()) {  // one long row
     return reduce_row(ctx, r, flat, 0, rows_of(e) * E::shape::cols);
@@ -56,21 +56,47 @@ template <class Ctx, class R, class E>
   }
 }
 
+}  // namespace detail
+
+/// The meaning of sum and max_of: the rows, one after another. Backends overload this and reduce_rows.
+template <class R, class E>
+[[nodiscard]] double reduce_all(const Reference& cpu, R r, const E& e) {
+  return detail::reduce_by_rows(cpu, r, e);
+}
+/// The meaning of row_sum and row_max: y[r] = row r of e, combined.
+template <class R, class T, class S, class E>
+void reduce_rows(const Reference& cpu, R r, View<T, S> y, const E& e) {
+  const auto flat = e.template erased<typename E::shape>();
+  for (index_t row = 0; row < y.size(); ++row) y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, E::shape::cols));
+}
+
+namespace detail {
+
 template <class R, class E>
 struct RowReduce {
   E e;
 
-  template <class Ctx, class T, class S>
-  void run(const Ctx& ctx, View<T, S> y) const {
+  template <class Ctx, class T, class S, class M>
+  void run(const Ctx& ctx, View<T, S, M> y) const {
     static_assert(S::rank == 1 && E::shape::rank == 2, "molmo: row_sum and row_max reduce Shape<n, cols> to Shape<n>");
     static_assert(S::dynamic == E::shape::dynamic && (S::dynamic || S::cols == E::shape::static_rows),
                   "molmo: the target of row_sum and row_max has one element per row");
-    const index_t rows = rows_of(e);
-    expects(y.size() == rows, tokens_differ);
-    const auto flat = e.template erased<typename E::shape>();
-    for (index_t r = 0; r < rows; ++r) y.data[r] = static_cast<T>(reduce_row(ctx, R{}, flat, r, E::shape::cols));
+    check_operands<M>(e);
+    expects(y.size() == rows_of(e), tokens_differ);
+    e.each_leaf([&](const auto& operand) {  // a column at the same place is read before it is written
+      using L = std::remove_cvref_t<decltype(operand)>;
+      expects(apart(y, operand.view) || (L::shape::rank == 1 && L::shape::dynamic && same_place(y, operand.view)),
+              "molmo: on(ctx, y) = row_sum(e) or row_max(e): y overlaps an operand of e; write to another tensor");
+    });
+    reduce_rows(ctx, R{}, y, e);
   }
 };
+
+template <class Ctx, class R, class X>
+[[nodiscard]] float reduce_to_number(const Ctx& ctx, R r, const X& e) {
+  check_operands<typename Ctx::memory>(e);
+  return static_cast<float>(reduce_all(ctx, r, e));
+}
 
 }  // namespace detail
 
@@ -80,21 +106,21 @@ inline constexpr bool enable_statement<detail::RowReduce<R, E>> = true;
 /// The sum of all elements.
 template <class Ctx, Shaped X>
 [[nodiscard]] float sum(const Ctx& ctx, X&& x) {
-  return static_cast<float>(detail::reduce_all(ctx, SumOf{}, leaf(std::forward<X>(x))));
+  return detail::reduce_to_number(ctx, SumOf{}, leaf(std::forward<X>(x)));
 }
 /// The largest element; -infinity where there is none. NaN elements are passed over.
 template <class Ctx, Shaped X>
 [[nodiscard]] float max_of(const Ctx& ctx, X&& x) {
-  return static_cast<float>(detail::reduce_all(ctx, MaxOf{}, leaf(std::forward<X>(x))));
+  return detail::reduce_to_number(ctx, MaxOf{}, leaf(std::forward<X>(x)));
 }
 /// Statement: the sum of each row.
 template <Shaped X>
-[[nodiscard]] auto row_sum(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] auto row_sum(X&& x) {
   return detail::RowReduce<SumOf, leaf_t<X>>{leaf(std::forward<X>(x))};
 }
 /// Statement: the largest element of each row.
 template <Shaped X>
-[[nodiscard]] auto row_max(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] auto row_max(X&& x) {
   return detail::RowReduce<MaxOf, leaf_t<X>>{leaf(std::forward<X>(x))};
 }
 

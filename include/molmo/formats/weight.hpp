@@ -69,6 +69,10 @@ struct WeightMatrix {
   [[nodiscard]] index_t row_bytes() const {
     return with_format(format, [&]<class F>(F) { return format_bytes<F>(cols); });
   }
+  /// Rows [first, first + count).
+  [[nodiscard]] WeightMatrix slice(index_t first, index_t count) const {
+    return {data + first * row_bytes(), format, count, cols};
+  }
 };
 
 /// A weight matrix [N, K] = [out, in], row-major, borrowed from a mapped file or an arena.

@@ -178,7 +178,8 @@ class Fields {
   /// `object` must outlive this; `prefix` ("rope_scaling.") is put before the names in messages.
   explicit Fields(const Value& object, std::string prefix = {}) : object_(&object), prefix_(std::move(prefix)) {
     if (!object.is_object())
-      refuse(errc::format, text(prefix_.empty() ? "the file" : prefix_, " must be a JSON object, but is ", object.describe()));
+      refuse(errc::format,
+             text(prefix_.empty() ? std::string_view("the file") : std::string_view(prefix_).substr(0, prefix_.size() - 1), " must be a JSON object, but is ", object.describe()));
   }
   Fields(Value&&, std::string = {}) = delete;
 

@@ -34,6 +34,11 @@ struct Product {
   }
 };
 
+/// The erased epilogue acc + bias[column].
+[[nodiscard]] inline auto acc_plus_row(const float* bias) {
+  return detail::map<detail::add_f>(Acc{}, Strided<float, Spread::row>{bias, 0});
+}
+
 /// What an op costs: floating-point operations, and bytes that must move when nothing is cached.
 struct Cost {
   double flops = 0, bytes = 0;

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// molmo: shapes, expressions, layers and models, and the plain loops that say what they mean. Host code only; includes no
+// third-party header. Beside it, as you need them:
+//
+//   molmo/cpu.hpp        the fast CPU path (xsimd)
+//   molmo/run.hpp        checkpoints, tokenizers, sessions, text (nlohmann-json)
+//   molmo/cuda.cuh       the GPU path, for .cu files
+#pragma once
+
+#include <molmo/core/config.hpp>
+#include <molmo/core/result.hpp>
+#include <molmo/core/tensor.hpp>
+#include <molmo/expr/assign.hpp>
+#include <molmo/expr/reduce.hpp>
+#include <molmo/models/llm.hpp>
+#include <molmo/ops/sample/sample.hpp>
+#include <molmo/ops/softmax/softmax.hpp>
+#include <molmo/version.hpp>

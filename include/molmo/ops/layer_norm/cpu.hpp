@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// LayerNorm on Xsimd: three passes over a row that stays in the L1 cache (mean, variance, result).
+#pragma once
+
+#include <molmo/backend/row_sum.hpp>
+#include <molmo/backend/xsimd.hpp>
+#include <molmo/ops/layer_norm/layer_norm.hpp>
+
+namespace molmo::inline v0 {
+
+template <class Arch>
+void layer_norm_rows(const Xsimd<Arch>& cpu, const NormRows<float>& a) {
+  using V = Lanes<Arch>;
+  const float width = static_cast<float>(a.width);
+  cpu.parallel_if(a.rows > 1 && a.rows * a.width >= parallel_pass_elements, [&](int part, int parts) {
+    const Range mine = split(a.rows, part, parts);
+    for (index_t r = mine.begin; r < mine.end; ++r) {
+      const float* x = a.x + r * a.stride;
+      float* y = a.y + r * a.stride;
+      const float mean = detail::sum_over_row<V>(x, a.width, [](V v) { return v; }) / width;
+      const V m = V::broadcast(mean);
+      const float variance = detail::sum_over_row<V>(x, a.width, [m](V v) { return (v - m) * (v - m); }) / width;
+      const float scale = 1.0f / std::sqrt(variance + static_cast<float>(a.eps));
+      const V s = V::broadcast(scale);
+      index_t c = 0;
+      for (; c + V::size <= a.width; c += V::size) {
+        V n = (V::load(x + c) - m) * s;
+        if (a.weight) n = n * V::load(a.weight + c);
+        if (a.bias) n = n + V::load(a.bias + c);
+        n.store(y + c);
+      }
+      for (; c < a.width; ++c) y[c] = detail::scale_norm((x[c] - mean) * scale, a, c);
+    }
+  });
+}
+
+}  // namespace molmo::inline v0

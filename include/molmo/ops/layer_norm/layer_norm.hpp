@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// LayerNorm (Ba et al. 2016): y = w * (x - mean) / sqrt(var + eps) + b, per row, var being divided by the width (biased).
+//
+//   on(cpu, y) = layer_norm(x, weight, bias, 1e-5);   or layer_norm(x, 1e-5), as OLMo-1 does: no weight, no bias
+// Statistics are always f32 or wider. y may be x. The loop below is the meaning; its speed is in cpu.hpp.
+#pragma once
+
+#include <molmo/ops/rms_norm/rms_norm.hpp>
+
+namespace molmo::inline v0 {
+
+/// The meaning, with sums in double precision.
+template <class T>
+void layer_norm_rows(const Reference&, const NormRows<T>& a) {
+  const double width = static_cast<double>(a.width);
+  for (index_t r = 0; r < a.rows; ++r) {
+    const T* x = a.x + r * a.stride;
+    T* y = a.y + r * a.stride;
+    double mean = 0, variance = 0;
+    for (index_t c = 0; c < a.width; ++c) mean += static_cast<double>(x[c]);
+    mean /= width;
+    for (index_t c = 0; c < a.width; ++c) variance += (static_cast<double>(x[c]) - mean) * (static_cast<double>(x[c]) - mean);
+    const double scale = 1.0 / std::sqrt(variance / width + a.eps);
+    for (index_t c = 0; c < a.width; ++c)
+      y[c] = detail::scale_norm(static_cast<float>((static_cast<double>(x[c]) - mean) * scale), a, c);
+  }
+}
+
+namespace detail {
+
+struct LayerNormCall {
+  template <class Ctx, class T>
+  static void rows(const Ctx& ctx, const NormRows<T>& a) {
+    layer_norm_rows(ctx, a);
+  }
+};
+
+}  // namespace detail
+
+/// LayerNorm of every row of x. In bf16 and f16, PyTorch rounds once, at the end: NormOrder::scale_then_cast.
+template <class X>
+[[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, double eps) {
+  const auto v = detail::row_view(x);
+  using V = decltype(detail::row_view(x));
+  return detail::Norm<detail::LayerNormCall, typename V::element, typename V::shape>{v, nullptr, nullptr, eps,
+                                                                                      NormOrder::scale_then_cast};
+}
+template <class X, class W, class B>
+[[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND,
+                              const B& bias MOLMO_LIFETIMEBOUND, double eps) {
+  auto n = layer_norm(x, eps);
+  n.weight = detail::row_weight<X>(weight);
+  n.bias = detail::row_weight<X>(bias);
+  return n;
+}
+
+}  // namespace molmo::inline v0

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// matmul on OneDnn: f32 weights and many rows of x go to oneDNN, everything else to cpu.hpp.
+//
+// y is cut into tiles of at most 256 x 256. oneDNN writes a tile to scratch memory that stays in the L2 cache, and one
+// pass from there through the epilogue stores it: so any epilogue works, a residual in y included. (A dense tile is also
+// what lets oneDNN 2.6 choose its fastest kernel; into the columns of a wider y it was up to 1.4 times slower.) The cuts
+// depend on the sizes alone, so the bits of a result do not depend on the number of threads.
+#pragma once
+
+#include <molmo/backend/onednn.hpp>
+#include <molmo/ops/matmul/cpu.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace molmo::inline v0 {
+namespace detail {
+
+inline constexpr index_t dnnl_tile = 256;
+/// Rows of x, and multiply-adds, below which oneDNN does not pay.
+inline constexpr index_t dnnl_rows = 32;
+inline constexpr index_t dnnl_multiply_adds = index_t{1} << 22;
+
+// The primitives of one product: whole and last tiles, by rows and by columns. False where oneDNN refuses one.
+struct DnnlTiles {
+  std::shared_ptr<const DnnlMatmul> of[2][2];  // [last rows][last columns]
+  std::size_t scratch_bytes = 0;
+
+  bool find(DnnlState& state, const Rows& x, index_t n) {
+    const index_t rows[] = {x.m >= dnnl_tile ? dnnl_tile : 0, x.m % dnnl_tile};
+    const index_t cols[] = {n >= dnnl_tile ? dnnl_tile : 0, n % dnnl_tile};
+    for (int r = 0; r < 2; ++r)
+      for (int c = 0; c < 2; ++c) {
+        if (rows[r] == 0 || cols[c] == 0) continue;
+        of[r][c] = state.matmul({rows[r], cols[c], x.k, x.stride});
+        if (of[r][c] == nullptr) return false;
+        scratch_bytes = std::max(scratch_bytes, of[r][c]->scratch_bytes());
+      }
+    return true;
+  }
+};
+
+// Stores a tile whose corner is y[m0, n0].
+template <class V, class T, class E>
+void finish_tile(const Product<T, E>& p, const float* tile, index_t m0, index_t rows, index_t n0, index_t cols) {
+  for (index_t m = 0; m < rows; ++m, tile += cols) {
+    T* y = p.y + (m0 + m) * p.stride + n0;
+    index_t c = 0;
+    for (; c + V::size <= cols; c += V::size) p.finish(LanesAt<V>{m0 + m, n0 + c, V::load(tile + c)}).store(y + c);
+    if (c < cols) {
+      const int count = static_cast<int>(cols - c);
+      p.finish(TailAt<V>{m0 + m, n0 + c, count, V::load(tile + c, count)}).store(y + c, count);
+    }
+  }
+}
+
+// Columns [begin, end) of one product, whole tiles of them but for the last.
+template <class V, class T, class E>
+void dnnl_columns(DnnlWorker& worker, const DnnlTiles& tiles, const Rows& x, const Product<T, E>& p, Range mine) {
+  const auto* w = reinterpret_cast<const float*>(p.w.data);
+  auto* tile = reinterpret_cast<float*>(worker.tile.data());
+  for (index_t n = mine.begin; n < mine.end; n += dnnl_tile) {
+    const index_t cols = std::min(dnnl_tile, mine.end - n);
+    for (index_t m = 0; m < x.m; m += dnnl_tile) {
+      const Rows some{x.data + m * x.stride, std::min(dnnl_tile, x.m - m), x.k, x.stride};
+      const DnnlMatmul& matmul = *tiles.of[some.m < dnnl_tile][cols < dnnl_tile];
+      if (!matmul.run(worker.stream.get(), some.data, w + n * x.k, tile, worker.scratch.data())) {
+        const auto* bytes = reinterpret_cast<const std::byte*>(w + n * x.k);
+        multiply_many_rows<V, F32>(some, Product<float, Acc>{{bytes, format_id<F32>, cols, x.k}, tile, cols, acc}, 0, cols);
+      }
+      finish_tile<V>(p, tile, m, some.m, n, cols);
+    }
+  }
+}
+
+}  // namespace detail
+
+template <class Arch, class... P>
+void multiply(const OneDnn<Arch>& cpu, const Rows& x, const P&... products) {
+  using namespace detail;
+  using V = Lanes<Arch>;
+  const bool worth_it = x.m >= dnnl_rows && x.m * x.k * (index_t{0} + ... + products.w.rows) >= dnnl_multiply_adds &&
+                        ((products.w.format == format_id<F32>) && ...);
+  std::array<DnnlTiles, sizeof...(P)> tiles;
+  std::size_t i = 0;
+  if (!worth_it || !(tiles[i++].find(cpu.state(), x, products.w.rows) && ...))
+    return multiply(static_cast<const Xsimd<Arch>&>(cpu), x, products...);
+
+  std::size_t scratch_bytes = 0;
+  for (const DnnlTiles& t : tiles) scratch_bytes = std::max(scratch_bytes, t.scratch_bytes);
+  cpu.parallel([&](int part, int parts) {
+    const OneOmpThread alone;
+    auto worker = cpu.state().workers.lend();
+    const bool ready = worker && worker->prepare(cpu.state().engine(), dnnl_tile * dnnl_tile * sizeof(float), scratch_bytes);
+    const DnnlTiles* t = tiles.data();
+    const auto one = [&](const auto& p) {
+      const Range mine = split(p.w.rows, part, parts, dnnl_tile);
+      if (ready)
+        dnnl_columns<V>(*worker, *t++, x, p, mine);
+      else
+        multiply_many_rows<V, F32>(x, p, mine.begin, mine.end);
+    };
+    (one(products), ...);
+  });
+}
+
+}  // namespace molmo::inline v0

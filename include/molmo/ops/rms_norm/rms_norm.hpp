@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// RMSNorm (Zhang and Sennrich 2019): y = w * x / sqrt(mean(x^2) + eps), per row. Statistics are always f32 or wider.
+//
+//   on(cpu, y) = rms_norm(x, weight, 1e-5);           weight: one per column, or none: rms_norm(x, 1e-5)
+// For bf16 and f16 activations the families differ in what is rounded first; see NormOrder. y may be x.
+// The loop below is the meaning; its speed is in cpu.hpp.
+#pragma once
+
+#include <molmo/core/config.hpp>
+#include <molmo/expr/assign.hpp>
+
+#include <cmath>
+
+namespace molmo::inline v0 {
+
+/// Rows to normalise, `stride` elements apart; weight and bias may be null.
+template <class T>
+struct NormRows {
+  const T* x = nullptr;
+  T* y = nullptr;
+  index_t rows = 0, width = 0, stride = 0;
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  double eps = 1e-5;
+  NormOrder order = NormOrder::cast_then_scale;
+};
+
+namespace detail {
+
+// weight and bias applied to a normalised element, with the family's roundings (none of them shows in f32).
+template <class T>
+T scale_norm(float n, const NormRows<T>& a, index_t c) {
+  if (a.weight != nullptr) n = (a.order == NormOrder::cast_then_scale ? static_cast<float>(T(n)) : n) * a.weight[c];
+  if (a.bias != nullptr) n += a.bias[c];
+  return T(n);
+}
+
+}  // namespace detail
+
+/// The meaning, with sums in double precision.
+template <class T>
+void rms_norm_rows(const Reference&, const NormRows<T>& a) {
+  for (index_t r = 0; r < a.rows; ++r) {
+    const T* x = a.x + r * a.stride;
+    T* y = a.y + r * a.stride;
+    double squares = 0;
+    for (index_t c = 0; c < a.width; ++c) squares += static_cast<double>(x[c]) * static_cast<double>(x[c]);
+    const double scale = 1.0 / std::sqrt(squares / static_cast<double>(a.width) + a.eps);
+    for (index_t c = 0; c < a.width; ++c)
+      y[c] = detail::scale_norm(static_cast<float>(static_cast<double>(x[c]) * scale), a, c);
+  }
+}
+
+namespace detail {
+
+struct RmsNormCall {
+  template <class Ctx, class T>
+  static void rows(const Ctx& ctx, const NormRows<T>& a) {
+    rms_norm_rows(ctx, a);
+  }
+};
+
+// The statement that both norms make of x, weight and bias.
+template <class Call, class T, class S>
+struct Norm {
+  View<const T, S> x;
+  const float* weight;
+  const float* bias;
+  double eps;
+  NormOrder order;
+
+  /// For bf16 and f16: what is rounded before the product with the weight.
+  [[nodiscard]] Norm rounded(NormOrder o) const { return {x, weight, bias, eps, o}; }
+
+  template <class Ctx>
+  void run(const Ctx& ctx, View<T, S> y) const {
+    if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
+    Call::rows(ctx, NormRows<T>{x.data, y.data, x.rows(), S::cols, S::cols, weight, bias, eps, order});
+  }
+};
+
+template <class V>
+auto row_view(const V& x) {
+  if constexpr (is_tensor<V>)
+    return x.view();
+  else
+    return View<const typename V::element, typename V::shape>(x);
+}
+
+template <class V, class W>
+const float* row_weight(const W& w) {
+  static_assert(std::is_same_v<typename W::shape, Shape<V::cols()>>,
+                "molmo: the weight of a norm has one float per column of x");
+  return row_view(w).data;
+}
+
+}  // namespace detail
+
+template <class C, class T, class S>
+inline constexpr bool enable_statement<detail::Norm<C, T, S>> = true;
+
+/// RMSNorm of every row of x.
+template <class X>
+[[nodiscard]] auto rms_norm(const X& x MOLMO_LIFETIMEBOUND, double eps) {
+  const auto v = detail::row_view(x);
+  using V = decltype(detail::row_view(x));
+  return detail::Norm<detail::RmsNormCall, typename V::element, typename V::shape>{v, nullptr, nullptr, eps, {}};
+}
+template <class X, class W>
+[[nodiscard]] auto rms_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND, double eps) {
+  auto n = rms_norm(x, eps);
+  n.weight = detail::row_weight<X>(weight);
+  return n;
+}
+
+}  // namespace molmo::inline v0

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rotary frequencies of a model: inv_freq[i] = theta^(-2i / head_dim), i < head_dim / 2, and the long-context
+// scaling of Llama 3.1 (Meta, "llama3"): wavelengths longer than original / low_freq_factor are stretched by `factor`,
+// those shorter than original / high_freq_factor are kept, between the two the factor is blended linearly.
+// Calculated in f32 like the reference implementations; other scalings (linear, NTK, YaRN, LongRoPE) belong here too.
+#pragma once
+
+#include <molmo/core/config.hpp>
+
+#include <cmath>
+
+namespace molmo::inline v0 {
+
+/// What a config says about its rotary frequencies.
+struct RopeFrequencies {
+  index_t head_dim = 0;
+  double theta = 10000;
+  RopeScaling scaling = RopeScaling::none;
+  double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
+  index_t original_max_position = 8192;
+
+  [[nodiscard]] static constexpr RopeFrequencies of(const LlmConfig& c) {
+    return {c.head_size(),          c.rope_theta,            c.rope_scaling,              c.rope_factor,
+            c.rope_low_freq_factor, c.rope_high_freq_factor, c.rope_original_max_position};
+  }
+};
+
+/// inv_freq[0 ... head_dim / 2).
+inline void rope_inverse_frequencies(const RopeFrequencies& f, float* out) {
+  const float dim = static_cast<float>(f.head_dim);
+  for (index_t i = 0; i < f.head_dim / 2; ++i) {
+    const float inv = 1.0f / std::pow(static_cast<float>(f.theta), static_cast<float>(2 * i) / dim);
+    out[i] = inv;
+    if (f.scaling == RopeScaling::llama3) {
+      const float original = static_cast<float>(f.original_max_position);
+      const float low = static_cast<float>(f.low_freq_factor), high = static_cast<float>(f.high_freq_factor);
+      const float wavelength = 2.0f * 3.14159265358979323846f / inv;
+      const float stretched = inv / static_cast<float>(f.factor);
+      if (wavelength > original / low) {
+        out[i] = stretched;
+      } else if (wavelength >= original / high) {
+        const float blend = (original / wavelength - low) / (high - low);
+        out[i] = (1.0f - blend) * stretched + blend * inv;
+      }
+    }
+  }
+}
+
+/// cos and sin of position * inv_freq for positions [first, first + count): two tables [count][half].
+inline void rope_table(const float* inverse_frequencies, index_t half, index_t first, index_t count, float* cosines,
+                       float* sines) {
+  for (index_t p = 0; p < count; ++p)
+    for (index_t i = 0; i < half; ++i) {
+      const float angle = static_cast<float>(first + p) * inverse_frequencies[i];
+      cosines[p * half + i] = std::cos(angle);
+      sines[p * half + i] = std::sin(angle);
+    }
+}
+
+}  // namespace molmo::inline v0

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// softmax: y[r, c] = e^(x[r, c] - m_r) / sum over c of the same, m_r being the row's largest element.
+//
+//   on(cpu, y) = softmax(x);         y may be x
+// A row whose elements are all -infinity becomes zeros. The loop below is the meaning; its speed is in cpu.hpp.
+#pragma once
+
+#include <molmo/expr/assign.hpp>
+
+#include <cmath>
+#include <limits>
+
+namespace molmo::inline v0 {
+
+/// The meaning, with sums in double precision.
+inline void softmax_rows(const Reference&, const float* x, float* y, index_t rows, index_t width) {
+  for (index_t r = 0; r < rows; ++r, x += width, y += width) {
+    float largest = -std::numeric_limits<float>::infinity();
+    for (index_t c = 0; c < width; ++c) largest = x[c] > largest ? x[c] : largest;
+    if (largest == -std::numeric_limits<float>::infinity()) largest = 0;
+    double total = 0;
+    for (index_t c = 0; c < width; ++c) total += std::exp(static_cast<double>(x[c]) - static_cast<double>(largest));
+    for (index_t c = 0; c < width; ++c) {
+      const double e = std::exp(static_cast<double>(x[c]) - static_cast<double>(largest));
+      y[c] = total == 0 ? 0.0f : static_cast<float>(e / total);
+    }
+  }
+}
+
+namespace detail {
+
+template <class S>
+struct Softmax {
+  View<const float, S> x;
+
+  template <class Ctx>
+  void run(const Ctx& ctx, View<float, S> y) const {
+    if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
+    softmax_rows(ctx, x.data, y.data, x.rows(), S::cols);
+  }
+};
+
+}  // namespace detail
+
+template <class S>
+inline constexpr bool enable_statement<detail::Softmax<S>> = true;
+
+/// The softmax of every row of x.
+template <class T, class S>
+[[nodiscard]] auto softmax(const View<T, S>& x) {
+  static_assert(std::is_same_v<std::remove_const_t<T>, float>, "molmo: softmax works on float");
+  return detail::Softmax<S>{x};
+}
+template <index_t... D>
+[[nodiscard]] auto softmax(const Tensor<float, D...>& x MOLMO_LIFETIMEBOUND) {
+  return detail::Softmax<Shape<D...>>{x.view()};
+}
+
+}  // namespace molmo::inline v0

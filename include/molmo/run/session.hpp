@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Session: one conversation with a model: its KV cache, its workspace and its logits, allocated once.
+//
+//   auto session = make_session(*model, cpu, {.context = 2048});
+//   auto logits = session->prefill(ids);          the logits after the last id
+//   logits = session->decode(next_id);            ... and after one more
+// Any number of sessions may share a model; one session belongs to one thread at a time. After make_session() nothing is
+// allocated. Every failure leaves the session as it was before the call, ready for the next.
+#pragma once
+
+#include <molmo/core/result.hpp>
+#include <molmo/io/progress.hpp>
+#include <molmo/models/llm.hpp>
+#include <molmo/ops/sample/sample.hpp>
+#include <molmo/run/kv_cache.hpp>
+
+#include <cstdint>
+#include <span>
+#include <stop_token>
+#include <type_traits>
+
+namespace molmo::inline v0 {
+
+struct SessionOptions {
+  index_t context = 0;         ///< positions of the KV cache; 0: the model's max_sequence_length, at most 4096
+  index_t prefill_chunk = 512; ///< ids per step of a prefill; the workspace grows with it
+  MemoryResource* memory = nullptr;  ///< null: the heap
+};
+
+/// What a session will allocate, known before it is made.
+struct MemoryPlan {
+  std::size_t kv_cache = 0, workspace = 0, logits = 0;
+  [[nodiscard]] constexpr std::size_t total() const { return kv_cache + workspace + logits; }
+};
+
+namespace detail {
+
+[[nodiscard]] constexpr SessionOptions resolved(SessionOptions o, index_t max_sequence_length) {
+  if (o.context == 0) o.context = max_sequence_length < 4096 ? max_sequence_length : 4096;
+  if (o.prefill_chunk > o.context) o.prefill_chunk = o.context;
+  return o;
+}
+
+/// The observer of a step: stops between layers when asked to.
+struct StopBetweenLayers {
+  const std::stop_token& stop;
+  template <class Stream>
+  bool operator()(index_t, const Stream&) const {
+    return !stop.stop_requested();
+  }
+};
+
+}  // namespace detail
+
+/// The bytes that make_session<M> will allocate.
+template <class M>
+[[nodiscard]] constexpr MemoryPlan memory_plan(SessionOptions options = {}) {
+  const SessionOptions o = detail::resolved(options, M::config.max_sequence_length);
+  const std::size_t n = static_cast<std::size_t>(M::logits_size);
+  return {KvCache::bytes<M>(o.context), M::workspace_bytes(o.prefill_chunk),
+          Arena::padded<float>(n) + Arena::padded<Candidate>(n)};
+}
+
+template <class M, class Ctx>
+class Session {
+ public:
+  using model_type = M;
+
+  Session(Session&&) noexcept = default;
+  Session& operator=(Session&&) noexcept = default;
+
+  /// Appends ids and returns the logits after the last of them, [logits_size], valid until the next call. `stop` is looked
+  /// at between layers; `progress` counts ids. errc::empty_prompt, errc::context_full, errc::invalid_argument (an id outside
+  /// the vocabulary), errc::cancelled.
+  [[nodiscard]] result<std::span<const float>> prefill(std::span<const std::int32_t> ids, const std::stop_token& stop = {},
+                                                       ProgressSink progress = {}) {
+    if (ids.empty()) return fail(errc::empty_prompt, "there are no tokens to continue; give at least one id (the BOS token, say)");
+    if (status s = accepts(ids); !s) return fail(s.error());
+    const index_t before = length();
+    const index_t count = static_cast<index_t>(ids.size());
+    for (index_t done = 0; done < count;) {
+      const index_t n = count - done < work_.tokens ? count - done : work_.tokens;
+      const bool last = done + n == count;
+      const bool ran = model_->forward(ctx_, ids.data() + done, n, cache_.view(), work_, logits_, last ? 1 : 0,
+                                       detail::StopBetweenLayers{stop});
+      done += n;
+      if (!ran || (!progress.report({"prefill", static_cast<std::uint64_t>(done), ids.size()}) && !last)) {
+        cache_.truncate(before);
+        return fail(errc::cancelled, "the prefill was cancelled; the session is as it was before");
+      }
+    }
+    return logits();
+  }
+  /// Appends one id; as prefill, without the ceremony.
+  [[nodiscard]] result<std::span<const float>> decode(std::int32_t id) {
+    if (status s = accepts({&id, 1}); !s) return fail(s.error());
+    model_->forward(ctx_, &id, 1, cache_.view(), work_, logits_, 1);
+    return logits();
+  }
+  /// Draws a token from the current logits. `step` numbers the draws of a text.
+  [[nodiscard]] result<std::int32_t> sample(const SamplingOptions& options, std::uint64_t step) {
+    return molmo::sample(logits_, M::logits_size, options, step, scratch_);
+  }
+
+  [[nodiscard]] std::span<const float> logits() const MOLMO_LIFETIMEBOUND {
+    return {logits_, static_cast<std::size_t>(M::logits_size)};
+  }
+  /// Positions in the cache, and how many fit.
+  [[nodiscard]] index_t length() const { return cache_.length(); }
+  [[nodiscard]] index_t context() const { return cache_.capacity(); }
+  [[nodiscard]] index_t vocabulary() const { return M::logits_size; }
+  /// Forgets everything from position `length` on; 0 starts over.
+  void rewind(index_t length = 0) { cache_.truncate(length < 0 ? 0 : length); }
+
+ private:
+  Session(const M& model, const Ctx& ctx) : model_(&model), ctx_(ctx) {}
+
+  [[nodiscard]] status accepts(std::span<const std::int32_t> ids) const {
+    constexpr index_t known = M::config.embedding_rows() + M::config.additional_vocab_size;
+    if (static_cast<index_t>(ids.size()) > context() - length())
+      return fail(errc::context_full, text("the context is full: ", length(), " of ", context(), " positions are taken and ",
+                                           ids.size(), " more are asked for; rewind, or make a session with a larger context"));
+    for (const std::int32_t id : ids)
+      if (id < 0 || id >= known)
+        return fail(errc::invalid_argument, text("token id ", id, " lies outside the model's vocabulary of ", known));
+    return {};
+  }
+
+  const M* model_;
+  Ctx ctx_;
+  KvCache cache_;
+  Arena arena_;
+  LlmWorkspace work_;
+  float* logits_ = nullptr;
+  Candidate* scratch_ = nullptr;
+
+  template <class Model, class C>
+  friend result<Session<Model, C>> make_session(const Model&, const C&, const SessionOptions&);
+};
+
+/// A session with `model`, which must outlive it. errc::invalid_argument, errc::out_of_memory.
+template <class M, class Ctx>
+[[nodiscard]] result<Session<M, Ctx>> make_session(const M& model MOLMO_LIFETIMEBOUND, const Ctx& ctx,
+                                                   const SessionOptions& options = {}) {
+  const SessionOptions o = detail::resolved(options, M::config.max_sequence_length);
+  if (o.context < 1) return fail(errc::invalid_argument, text("context is ", o.context, "; it must be at least 1"));
+  if (o.context > index_t{1} << 32)
+    return fail(errc::invalid_argument, text("context is ", o.context, ", more than the 4294967296 allowed"));
+  if (o.prefill_chunk < 1) return fail(errc::invalid_argument, text("prefill_chunk is ", o.prefill_chunk, "; it must be at least 1"));
+  Session<M, Ctx> s(model, ctx);
+  const MemoryPlan plan = memory_plan<M>(o);
+  s.cache_ = KvCache::for_model<M>(o.context, o.memory);
+  s.arena_ = Arena(plan.workspace + plan.logits, o.memory);
+  if (!s.cache_.ok() || !s.arena_.ok())
+    return fail(errc::out_of_memory, text("no memory for a session of ", o.context, " positions: ", plan.total(), " bytes"));
+  s.work_ = M::make_workspace(s.arena_, o.prefill_chunk);
+  s.logits_ = s.arena_.template take<float>(static_cast<std::size_t>(M::logits_size));
+  s.scratch_ = s.arena_.template take<Candidate>(static_cast<std::size_t>(M::logits_size));
+  return s;
+}
+template <class M, class Ctx>
+void make_session(const M&&, const Ctx&, const SessionOptions& = {}) = delete;  // the model would be gone
+
+}  // namespace molmo::inline v0

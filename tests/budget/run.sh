@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What molmo costs a compiler, against its budgets:
+#   COMPONENTS="xsimd io" sh run.sh <source folder> <measure program> <work folder> <compiler and flags ...>
+# Sizes fail at the budget. Times are the least CPU time of three runs and fail at twice the budget, since the speed of the
+# machine is not ours to choose; what lies between is marked "over".
+set -eu
+source=$1
+measure=$2
+work=$3
+shift 3
+here=$source/tests/budget
+mkdir -p "$work"
+table=$work/table.md
+failed=0
+
+printf '| what | measured | budget | |\n|---|---:|---:|---|\n' > "$table"
+# row <what> <measured> <budget> <unit> <fails beyond>
+row() {
+  mark=ok
+  if [ "$2" -gt "$3" ]; then mark=over; fi
+  if [ "$2" -gt "$5" ]; then mark=FAILED failed=1; fi
+  printf '| %s | %s %s | %s %s | %s |\n' "$1" "$2" "$4" "$3" "$4" "$mark" >> "$table"
+}
+time_row() { row "$1" "$2" "$3" ms $(($3 * 2)); }
+size_row() { row "$1" "$2" "$3" "$4" "$3"; }
+note() { printf '| %s | %s | | |\n' "$1" "$2" >> "$table"; }
+
+# compile <name> <runs> <arguments>: sets milliseconds and kilobytes
+compile() {
+  name=$1
+  runs=$2
+  shift 2
+  if ! figures=$("$measure" "$runs" "$@" 2> "$work/$name.log"); then
+    echo "$name does not compile:"
+    head -n 40 "$work/$name.log"
+    exit 1
+  fi
+  milliseconds=${figures% *}
+  kilobytes=${figures#* }
+}
+text_of() { size "$1" | awk 'NR == 2 { print $1 }'; }
+kb() { echo $((($1 + 1023) / 1024)); }
+longest_symbol() { nm "$1" | awk '{ if (length($NF) > n) n = length($NF) } END { print n + 0 }'; }
+
+: > "$work/empty.cpp"
+printf '#include <molmo/molmo.hpp>\n' > "$work/include.cpp"
+compile include 3 "$@" -fsyntax-only "$work/include.cpp"
+time_row "\`#include <molmo/molmo.hpp>\`" "$milliseconds" 1000
+note "compiler memory for it" "$((kilobytes / 1024)) MB"
+
+compile model_7b_plain 3 "$@" -O2 -c "$here/model_7b_plain.cpp" -o "$work/model_7b_plain.o"
+time_row "a 7B model on the plain loops: one step" "$milliseconds" 10000
+note "compiler memory for it" "$((kilobytes / 1024)) MB"
+size_row "its text" "$(kb "$(text_of "$work/model_7b_plain.o")")" 250 KB
+size_row "its longest symbol" "$(longest_symbol "$work/model_7b_plain.o")" 400 characters
+
+case " $COMPONENTS " in
+  *" xsimd "*" io "* | *" io "*" xsimd "*)
+    compile include_all 3 "$@" -fsyntax-only -include molmo/molmo.hpp -include molmo/cpu.hpp -include molmo/run.hpp "$work/empty.cpp"
+    note "molmo.hpp, cpu.hpp and run.hpp, nothing used" "$milliseconds ms"
+    compile model_7b 3 "$@" -O2 -c "$here/model_7b.cpp" -o "$work/model_7b.o"
+    one=$(text_of "$work/model_7b.o")
+    time_row "a 7B model: load, session, generate, xsimd" "$milliseconds" 10000
+    note "compiler memory for it" "$((kilobytes / 1024)) MB"
+    size_row "its text" "$(kb "$one")" 250 KB
+    size_row "its longest symbol" "$(longest_symbol "$work/model_7b.o")" 400 characters
+    compile two_models 1 "$@" -O2 -DMOLMO_SECOND_MODEL -c "$here/model_7b.cpp" -o "$work/two_models.o"
+    size_row "a second model of the same head_dim adds" "$(kb $(($(text_of "$work/two_models.o") - one)))" 40 KB
+    ;;
+  *) note "a 7B model: load, session, generate, xsimd" "skipped: needs xsimd and nlohmann/json" ;;
+esac
+
+mistake=$source/tests/must_not_compile/add_of_two_widths.cpp
+"$@" -fsyntax-only -fmax-errors=1 -DMOLMO_MISTAKE "$mistake" > "$work/mistake.log" 2>&1 && { echo "$mistake compiles"; exit 1; }
+size_row "first error of a sum of two widths" "$(grep -vc '^compilation terminated' "$work/mistake.log")" 12 lines
+for size in 4096 4097; do
+  grep -q "$size" "$work/mistake.log" || { echo "the error does not name $size"; failed=1; }
+done
+
+cat "$table"
+exit "$failed"

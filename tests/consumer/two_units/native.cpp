@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compiled for the machine at hand.
+#include "unit.hpp"
+
+float native() { return calculate(); }
