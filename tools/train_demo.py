@@ -4,8 +4,8 @@
 
 Reads one text file, trains a byte-level BPE tokenizer on the training part, trains the model on the CPU and writes
 a Hugging Face folder (config.json, generation_config.json, model.safetensors in bf16, tokenizer.json,
-tokenizer_config.json, README.md) that transformers and molmo load. The same seed, versions and thread count give
-the same files.
+tokenizer_config.json, README.md) that transformers and molmo load. About half an
+hour on one core. Seeded; other processors may round differently and so give another, equally good model.
 
     python tools/train_demo.py --text tinyshakespeare.txt
 """

@@ -7,6 +7,7 @@
 #include <molmo/backend/xsimd.hpp>
 #endif
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>

@@ -51,9 +51,9 @@ struct Lanes {
   MOLMO_INLINE friend Lanes operator-(Lanes a, Lanes b) { return a.v - b.v; }
   MOLMO_INLINE friend Lanes operator*(Lanes a, Lanes b) { return a.v * b.v; }
   MOLMO_INLINE friend Lanes operator/(Lanes a, Lanes b) { return a.v / b.v; }
-  MOLMO_INLINE friend Lanes operator-(Lanes a) { return -a.v; }
+  MOLMO_INLINE friend Lanes operator-(Lanes a) { return a.v ^ batch(-0.0f); }  // xsimd 8: 0 - a, which loses -0
   /// a * b + c, rounded once where the instruction set can.
-  MOLMO_INLINE friend Lanes fma(Lanes a, Lanes b, Lanes c) { return xsimd::fma(a.v, b.v, c.v); }
+  MOLMO_INLINE friend Lanes fma(Lanes a, Lanes b, Lanes c) { return detail::NativeLanes<Arch>::fma(a.v, b.v, c.v); }
   MOLMO_INLINE friend Lanes sqrt(Lanes a) { return detail::NativeLanes<Arch>::sqrt(a.v); }
   MOLMO_INLINE friend Lanes abs(Lanes a) { return xsimd::abs(a.v); }
   // The second argument when either is NaN, on every architecture and in every version of xsimd.
@@ -83,5 +83,20 @@ struct Lanes {
     detail::NativeLanes<Arch>::reduce_add8(raw, out);
   }
 };
+
+namespace detail {
+
+/// Registers of half the size, for rows that do not fill a 512-bit one.
+#if MOLMO_AVX512
+template <class V>
+inline constexpr bool is_wide = V::size == 16;
+using Narrower = Lanes<xsimd::fma3<xsimd::avx2>>;
+#else
+template <class V>
+inline constexpr bool is_wide = false;
+using Narrower = Lanes<native>;
+#endif
+
+}  // namespace detail
 
 }  // namespace molmo::inline v0

@@ -11,7 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace molmo::inline v0 {
@@ -89,24 +93,47 @@ inline Timing summary(std::vector<double> batches, long calls) {
 
 }  // namespace detail
 
-/// Times several callables in turn: first to last, then last to first, and so on, until each has `batches` batches.
-template <class... Bodies>
-[[nodiscard]] std::array<Timing, sizeof...(Bodies)> time_in_turn(const TimingOptions& options, Bodies&&... bodies) {
-  constexpr std::size_t n = sizeof...(Bodies);
-  std::array<long, n> calls{detail::calls_per_batch(bodies, options)...};
-  std::array<std::vector<double>, n> seconds;
-  const auto run = [&](std::size_t which) {
-    std::size_t at = 0;
-    const auto one = [&](auto& body) {
-      if (at == which) seconds[at].push_back(detail::seconds_of(body, calls[at]) / static_cast<double>(calls[at]));
-      ++at;
-    };
-    (one(bodies), ...);
-  };
+/// One of several things to time in turn: borrows a callable.
+class Timed {
+ public:
+  template <class Body>
+  explicit Timed(Body& body)
+      : body_(const_cast<void*>(static_cast<const void*>(std::addressof(body)))),
+        seconds_([](void* b, long calls) { return detail::seconds_of(*static_cast<Body*>(b), calls); }),
+        calibrate_([](void* b, const TimingOptions& o) { return detail::calls_per_batch(*static_cast<Body*>(b), o); }) {}
+  [[nodiscard]] double seconds(long calls) const { return seconds_(body_, calls); }
+  [[nodiscard]] long calibrate(const TimingOptions& options) const { return calibrate_(body_, options); }
+
+ private:
+  void* body_;
+  double (*seconds_)(void*, long);
+  long (*calibrate_)(void*, const TimingOptions&);
+};
+
+/// Times callables in turn: first to last, then last to first, and so on, until each has `batches` batches.
+[[nodiscard]] inline std::vector<Timing> time_in_turn(const TimingOptions& options, std::span<const Timed> bodies) {
+  const std::size_t n = bodies.size();
+  std::vector<long> calls;
+  for (const Timed& body : bodies) calls.push_back(body.calibrate(options));
+  std::vector<std::vector<double>> seconds(n);
   for (int batch = 0; batch < options.batches; ++batch)
-    for (std::size_t i = 0; i < n; ++i) run(batch % 2 == 0 ? i : n - 1 - i);
-  std::array<Timing, n> out;
-  for (std::size_t i = 0; i < n; ++i) out[i] = detail::summary(std::move(seconds[i]), calls[i]);
+    for (std::size_t turn = 0; turn < n; ++turn) {
+      const std::size_t i = batch % 2 == 0 ? turn : n - 1 - turn;
+      seconds[i].push_back(bodies[i].seconds(calls[i]) / static_cast<double>(calls[i]));
+    }
+  std::vector<Timing> out;
+  for (std::size_t i = 0; i < n; ++i) out.push_back(detail::summary(std::move(seconds[i]), calls[i]));
+  return out;
+}
+
+/// The same for a fixed number of callables: auto [a, b] = time_in_turn(options, one, other).
+template <class... Bodies>
+  requires(sizeof...(Bodies) > 0 && (std::invocable<Bodies&> && ...))
+[[nodiscard]] std::array<Timing, sizeof...(Bodies)> time_in_turn(const TimingOptions& options, Bodies&&... bodies) {
+  const Timed timed[] = {Timed(bodies)...};
+  const std::vector<Timing> times = time_in_turn(options, std::span<const Timed>(timed));
+  std::array<Timing, sizeof...(Bodies)> out;
+  std::copy(times.begin(), times.end(), out.begin());
   return out;
 }
 

@@ -46,10 +46,10 @@ struct FeedForward {
       if constexpr (S.fused) {
         const WeightMatrix both = ff_proj.weight.matrix();
         const float* bias = ff_proj.bias.data;
-        gated_multiply(ctx, F{}, rows, both.slice(S.hidden, S.hidden), both.slice(0, S.hidden),
+        gated_multiply<F, S.bias>(ctx, rows, both.slice(S.hidden, S.hidden), both.slice(0, S.hidden),
                        S.bias ? bias + S.hidden : nullptr, bias, hidden.data);
       } else {
-        gated_multiply(ctx, F{}, rows, gate.weight.matrix(), up.weight.matrix(), gate.bias.data, up.bias.data, hidden.data);
+        gated_multiply<F, S.bias>(ctx, rows, gate.weight.matrix(), up.weight.matrix(), gate.bias.data, up.bias.data, hidden.data);
       }
     } else {
       const auto& first = in_projection();

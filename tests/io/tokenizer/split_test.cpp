@@ -62,7 +62,7 @@ TEST_CASE("patterns are recognised by their text only", "[tokenizer]") {
   for (const char* unknown : {"", "(a+)+$", R"(\w+|[^\w\s]+)", R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+)"}) {
     CHECK_FALSE(molmo::tokenizer::known_split_pattern(unknown));
     File f = byte_level();
-    f.pre_tokenizer = R"({"type":"Split","pattern":{"Regex":)" + quoted(unknown) + R"(},"behavior":"Isolated","invert":false})";
+    f.pre_tokenizer = R"({"type":"Split","pattern":{"Regex":)" + json_string(unknown) + R"(},"behavior":"Isolated","invert":false})";
     const auto t = f.load();
     REQUIRE_FALSE(t);
     CHECK(t.error().code == molmo::errc::unsupported);

@@ -17,7 +17,7 @@ namespace tokenizer_test {
 
 using Ids = std::vector<std::int32_t>;
 
-inline std::string quoted(std::string_view s) {
+inline std::string json_string(std::string_view s) {
   std::string out = "\"";
   for (const char c : s) {
     if (c == '"' || c == '\\') out += '\\';
@@ -45,7 +45,7 @@ struct File {
 
 /// An added token's JSON; `flags` is ,"lstrip":true ...
 inline std::string added(int id, std::string_view content, bool special, std::string_view flags = "") {
-  return "{\"id\":" + std::to_string(id) + ",\"content\":" + quoted(content) + ",\"special\":" + (special ? "true" : "false") +
+  return "{\"id\":" + std::to_string(id) + ",\"content\":" + json_string(content) + ",\"special\":" + (special ? "true" : "false") +
          std::string(flags) + "}";
 }
 
@@ -57,13 +57,13 @@ inline File byte_level(const std::vector<std::pair<std::string, std::string>>& m
   for (unsigned b = 0; b < 256; ++b) {
     std::string token;
     molmo::tokenizer::append_utf8(token, molmo::tokenizer::char_of_byte[b]);
-    f.vocab += (id ? "," : "") + quoted(token) + ":" + std::to_string(id);
+    f.vocab += (id ? "," : "") + json_string(token) + ":" + std::to_string(id);
     ++id;
   }
   f.merges = "[";
   for (const auto& [a, b] : merges) {
-    f.merges += (id > 256 ? ",[" : "[") + quoted(a) + "," + quoted(b) + "]";
-    f.vocab += "," + quoted(a + b) + ":" + std::to_string(id++);
+    f.merges += (id > 256 ? ",[" : "[") + json_string(a) + "," + json_string(b) + "]";
+    f.vocab += "," + json_string(a + b) + ":" + std::to_string(id++);
   }
   f.vocab += "}";
   f.merges += "]";

@@ -27,36 +27,47 @@ struct SoftmaxRow {
   float total = 0;
 };
 
-/// out[t][c ... c + N registers) (+)= p[t][j] v[j][...] for T rows and `keys` keys.
+/// out[t][c ... c + N registers) += sum over j of p[t][j] v[j][...] for T rows. Where few registers are summed, several
+/// keys are summed side by side, so that the multiply-adds do not wait for one another.
 template <class V, int T, int N>
 MOLMO_INLINE void add_values(const float* v, index_t head_dim, index_t keys, const float (*p)[key_tile], SoftmaxRow* rows,
                              index_t c, int tail) {
-  V a[T][N];
-  MOLMO_UNROLL
-  for (int t = 0; t < T; ++t)
-    MOLMO_UNROLL
-    for (int n = 0; n < N; ++n)
-      a[t][n] = tail ? V::load(rows[t].out + c, tail) : V::load(rows[t].out + c + n * V::size);
-  for (index_t j = 0; j < keys; ++j) {
+  constexpr int side_by_side = N >= 4 ? 1 : N == 2 ? 2 : 4;  // not of T: a row has the same bits whoever shares its tile
+  const auto load = [&](const float* from) { return tail ? V::load(from, tail) : V::load(from); };
+  V a[side_by_side][T][N];
+  for (auto& s : a)
+    for (auto& t : s)
+      for (V& n : t) n = V::broadcast(0.0f);
+  const auto add = [&](index_t j, int s) {
     V vs[N];
     MOLMO_UNROLL
-    for (int n = 0; n < N; ++n)
-      vs[n] = tail ? V::load(v + j * head_dim + c, tail) : V::load(v + j * head_dim + c + n * V::size);
+    for (int n = 0; n < N; ++n) vs[n] = load(v + j * head_dim + c + n * V::size);
     MOLMO_UNROLL
     for (int t = 0; t < T; ++t) {
       const V w = V::broadcast(p[t][j]);
       MOLMO_UNROLL
-      for (int n = 0; n < N; ++n) a[t][n] = fma(w, vs[n], a[t][n]);
+      for (int n = 0; n < N; ++n) a[s][t][n] = fma(w, vs[n], a[s][t][n]);
     }
+  };
+  index_t j = 0;
+  for (; j + side_by_side <= keys; j += side_by_side) {
+    MOLMO_UNROLL
+    for (int s = 0; s < side_by_side; ++s) add(j + s, s);
   }
+  for (; j < keys; ++j) add(j, 0);
   MOLMO_UNROLL
   for (int t = 0; t < T; ++t)
     MOLMO_UNROLL
     for (int n = 0; n < N; ++n) {
+      V sum = a[0][t][n];
+      if constexpr (side_by_side == 2) sum = sum + a[1][t][n];
+      if constexpr (side_by_side == 4) sum = (sum + a[1][t][n]) + (a[2][t][n] + a[3][t][n]);
+      float* out = rows[t].out + c + n * V::size;
+      sum = sum + load(out);
       if (tail)
-        a[t][n].store(rows[t].out + c, tail);
+        sum.store(out, tail);
       else
-        a[t][n].store(rows[t].out + c + n * V::size);
+        sum.store(out);
     }
 }
 
@@ -77,27 +88,34 @@ void attend_tile(const AttentionRows& a, const float* k, const float* v, index_t
     dot_rows<V, 1, T>(k + j * a.head_dim, a.head_dim, rows[0].q, q_distance, a.head_dim, s);
     for (int t = 0; t < T; ++t) p[t][j] = s[t];
   }
+  constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+  const index_t padded = (keys + V::size - 1) / V::size * V::size;  // the tile is a multiple of every register size
+  const V scale = V::broadcast(a.scale);
   for (int t = 0; t < T; ++t) {
-    float largest = rows[t].largest;
-    for (index_t i = 0; i < keys; ++i) {
-      p[t][i] *= a.scale;
-      largest = p[t][i] > largest ? p[t][i] : largest;
+    V most = V::broadcast(rows[t].largest);
+    for (index_t i = keys; i < padded; ++i) p[t][i] = minus_infinity;
+    for (index_t i = 0; i < padded; i += V::size) {
+      const V x = V::load(p[t] + i) * scale;
+      x.store(p[t] + i);
+      most = max(x, most);
     }
+    const float largest = reduce_max(most);
     // Nothing but -infinity so far: subtract 0, so that exp(-inf) = 0 and not NaN.
-    const float subtract = largest == -std::numeric_limits<float>::infinity() ? 0.0f : largest;
+    const float subtract = largest == minus_infinity ? 0.0f : largest;
     if (largest > rows[t].largest) {
-      const float shrink = rows[t].total == 0 ? 0.0f : std::exp(rows[t].largest - subtract);
-      rows[t].total *= shrink;
-      if (rows[t].total != 0)
+      if (rows[t].total != 0) {
+        const float shrink = std::exp(rows[t].largest - subtract);
+        rows[t].total *= shrink;
         for (index_t i = 0; i < a.head_dim; ++i) rows[t].out[i] *= shrink;
+      }
       rows[t].largest = largest;
     }
+    const V shift = V::broadcast(subtract);
     V sum = V::broadcast(0.0f);
-    for (index_t i = 0; i < keys; i += V::size) {
-      const int count = keys - i < V::size ? static_cast<int>(keys - i) : 0;
-      V e = exp((count ? V::load(p[t] + i, count) : V::load(p[t] + i)) - V::broadcast(subtract));
-      e.store(p[t] + i);  // the tile is a multiple of every register size
-      sum = sum + (count ? V::load(p[t] + i, count) : e);
+    for (index_t i = 0; i < padded; i += V::size) {
+      const V e = exp(V::load(p[t] + i) - shift);
+      e.store(p[t] + i);
+      sum = sum + e;
     }
     rows[t].total += reduce_add(sum);
   }
@@ -128,12 +146,8 @@ void attend_rows(const AttentionRows& a, const float* k, const float* v, Softmax
   }
 }
 
-}  // namespace detail
-
-template <class Arch>
-void attention(const Xsimd<Arch>& cpu, const AttentionRows& a) {
-  using V = Lanes<Arch>;
-  using detail::SoftmaxRow;
+template <class V, class Arch>
+void attention_with(const Xsimd<Arch>& cpu, const AttentionRows& a) {
   const index_t group = a.n_heads / a.n_kv_heads;
   const auto row = [&](index_t t, index_t h) {
     return SoftmaxRow{a.q + t * a.q_token + h * a.head_dim, a.out + t * a.out_token + h * a.head_dim, a.past + t + 1};
@@ -154,11 +168,11 @@ void attention(const Xsimd<Arch>& cpu, const AttentionRows& a) {
         const index_t count = a.tokens - t < 3 ? a.tokens - t : 3;
         if (count == 3) {
           SoftmaxRow rows[3] = {row(t, g), row(t + 1, g), row(t + 2, g)};
-          detail::attend_rows<V, 3>(a, k, v, rows, a.q_token);
+          attend_rows<V, 3>(a, k, v, rows, a.q_token);
         } else {
           for (index_t i = 0; i < count; ++i) {
             SoftmaxRow rows[1] = {row(t + i, g)};
-            detail::attend_rows<V, 1>(a, k, v, rows, 0);
+            attend_rows<V, 1>(a, k, v, rows, 0);
           }
         }
       } else {
@@ -166,19 +180,30 @@ void attention(const Xsimd<Arch>& cpu, const AttentionRows& a) {
         const index_t last = h + group;
         for (; h + 3 <= last; h += 3) {
           SoftmaxRow rows[3] = {row(t, h), row(t, h + 1), row(t, h + 2)};
-          detail::attend_rows<V, 3>(a, k, v, rows, a.head_dim);
+          attend_rows<V, 3>(a, k, v, rows, a.head_dim);
         }
         for (; h + 2 <= last; h += 2) {
           SoftmaxRow rows[2] = {row(t, h), row(t, h + 1)};
-          detail::attend_rows<V, 2>(a, k, v, rows, a.head_dim);
+          attend_rows<V, 2>(a, k, v, rows, a.head_dim);
         }
         for (; h < last; ++h) {
           SoftmaxRow rows[1] = {row(t, h)};
-          detail::attend_rows<V, 1>(a, k, v, rows, a.head_dim);
+          attend_rows<V, 1>(a, k, v, rows, a.head_dim);
         }
       }
     }
   });
+}
+
+}  // namespace detail
+
+/// Heads that fill no 512-bit register use 256-bit ones.
+template <class Arch>
+void attention(const Xsimd<Arch>& cpu, const AttentionRows& a) {
+  if constexpr (detail::is_wide<Lanes<Arch>>) {
+    if (a.head_dim % Lanes<Arch>::size != 0) return detail::attention_with<detail::Narrower>(cpu, a);
+  }
+  detail::attention_with<Lanes<Arch>>(cpu, a);
 }
 
 }  // namespace molmo::inline v0

@@ -17,21 +17,22 @@ inline constexpr index_t panel_rows = 16;
 /// Multiply-adds below which waking a second thread costs more than it saves.
 inline constexpr index_t parallel_multiply_adds = 65536;
 
+/// Can kernels load the format straight into registers?
+[[nodiscard]] inline bool loads_directly(FormatId format) {
+  return with_format(format, []<class F>(F) { return requires { typename F::element; }; });
+}
+
 template <class V, class Out, class E>
 void multiply_columns(const Rows& x, const Product<Out, E>& p, int part, int parts) {
-  with_format(p.w.format, [&]<class F>(F) {
-    if constexpr (requires { typename F::element; }) {
-      if (x.m < panel_rows) {
-        const Range mine = split(p.w.rows, part, parts, row_block<V>);
-        multiply_few_rows<V, F>(x, p, mine.begin, mine.end);
-      } else {
-        const Range mine = split(p.w.rows, part, parts, PanelSizes<V>::width);
-        multiply_many_rows<V, F>(x, p, mine.begin, mine.end);
-      }
-    } else if (part == 0) {
-      multiply_one(x, p);  // a format that only decodes: correct, not fast
-    }
-  });
+  if (!loads_directly(p.w.format)) {
+    if (part == 0) multiply_one(x, p);  // a format that only decodes: correct, not fast
+  } else if (x.m < panel_rows) {
+    const Range mine = split(p.w.rows, part, parts, index_t{16});
+    multiply_few_rows<V>(x, p, mine.begin, mine.end);
+  } else {
+    const Range mine = split(p.w.rows, part, parts, PanelSizes<V>::width);
+    multiply_many_rows<V>(x, p, mine.begin, mine.end);
+  }
 }
 
 }  // namespace detail

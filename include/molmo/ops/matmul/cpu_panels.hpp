@@ -8,8 +8,7 @@
 // k in ascending order; who computes it and with how many neighbours makes no difference to its bits.
 #pragma once
 
-#include <molmo/backend/xsimd.hpp>
-#include <molmo/ops/matmul/matmul.hpp>
+#include <molmo/ops/matmul/cpu_rows.hpp>
 
 namespace molmo::inline v0::detail {
 
@@ -55,18 +54,20 @@ MOLMO_INLINE void transpose_block(const W* in, index_t in_stride, float* out, in
     for (index_t j = 0; j < 8; ++j) out[j * out_stride + i] = static_cast<float>(in[i * in_stride + j]);
 }
 
-/// panel[k][n] = w row n, element k, for `cols` weight rows (the rest of the panel is zero) and `depth` elements.
-template <class V, class W>
-void pack_panel(const W* w, index_t w_stride, index_t cols, index_t depth, float* panel) {
+/// panel[k][i] = weight row n + i, element k0 + k, for `cols` weight rows (the rest of the panel is zero).
+template <class V, class F>
+void pack_panel(const WeightMatrix& matrix, index_t n, index_t k0, index_t cols, index_t depth, float* panel) {
   constexpr index_t width = PanelSizes<V>::width;
-  for (index_t n = 0; n < width; n += 8) {
-    const index_t count = cols - n < 8 ? cols - n : 8;
+  const index_t stride = matrix.cols;
+  const auto* w = reinterpret_cast<const typename F::element*>(matrix.data) + n * stride + k0;
+  for (index_t i = 0; i < width; i += 8) {
+    const index_t count = cols - i < 8 ? cols - i : 8;
     index_t k = 0;
     if (count == 8)
-      for (; k + 8 <= depth; k += 8) transpose_block<V>(w + n * w_stride + k, w_stride, panel + k * width + n, width);
+      for (; k + 8 <= depth; k += 8) transpose_block<V>(w + i * stride + k, stride, panel + k * width + i, width);
     for (; k < depth; ++k)
-      for (index_t i = 0; i < 8; ++i)
-        panel[k * width + n + i] = i < count ? static_cast<float>(w[(n + i) * w_stride + k]) : 0.0f;
+      for (index_t j = 0; j < 8; ++j)
+        panel[k * width + i + j] = j < count ? static_cast<float>(w[(i + j) * stride + k]) : 0.0f;
   }
 }
 
@@ -107,14 +108,19 @@ void multiply_some_rows(int rows, const float* x, index_t x_stride, index_t dept
     multiply_some_rows<V, R - 1>(rows, x, x_stride, depth, panel, sums, first);
 }
 
-/// All rows of x against weight rows [begin, end).
-template <class V, class F, class Out, class E>
+/// All rows of x against weight rows [begin, end). Only pack_panel knows the weight format.
+template <class V, class Out, class E>
 void multiply_many_rows(const Rows& x, const Product<Out, E>& p, index_t begin, index_t end) {
-  using W = typename F::element;
   using Sizes = PanelSizes<V>;
+  using Pack = void (*)(const WeightMatrix&, index_t, index_t, index_t, index_t, float*);
   alignas(64) float panel[Sizes::depth * Sizes::width];
   alignas(64) float sums[Sizes::rows * Sizes::width];
-  const W* w = reinterpret_cast<const W*>(p.w.data);
+  const Pack pack = with_format(p.w.format, []<class F>(F) -> Pack {
+    if constexpr (requires { typename F::element; })
+      return &pack_panel<V, F>;
+    else
+      return nullptr;
+  });
   for (index_t m0 = 0; m0 < x.m; m0 += Sizes::rows) {
     const index_t rows = x.m - m0 < Sizes::rows ? x.m - m0 : Sizes::rows;
     const index_t tiles = (rows + Sizes::tile - 1) / Sizes::tile;
@@ -122,24 +128,14 @@ void multiply_many_rows(const Rows& x, const Product<Out, E>& p, index_t begin, 
       const index_t cols = end - n < Sizes::width ? end - n : Sizes::width;
       for (index_t k = 0; k < x.k; k += Sizes::depth) {
         const index_t depth = x.k - k < Sizes::depth ? x.k - k : Sizes::depth;
-        pack_panel<V>(w + n * x.k + k, x.k, cols, depth, panel);
+        pack(p.w, n, k, cols, depth, panel);
         for (index_t t = 0; t < tiles; ++t) {  // tiles of nearly equal height: 13 rows are 7 + 6, not 12 + 1
           const Range r = split(rows, static_cast<int>(t), static_cast<int>(tiles));
           multiply_some_rows<V, Sizes::tile>(static_cast<int>(r.end - r.begin), x.data + (m0 + r.begin) * x.stride + k,
                                              x.stride, depth, panel, sums + r.begin * Sizes::width, k == 0);
         }
       }
-      for (index_t m = 0; m < rows; ++m) {
-        Out* y = p.y + (m0 + m) * p.stride + n;
-        const float* sum = sums + m * Sizes::width;
-        index_t c = 0;
-        for (; c + V::size <= cols; c += V::size)
-          p.finish(LanesAt<V>{m0 + m, n + c, V::load(sum + c)}).store(y + c);
-        if (c < cols) {
-          const int tail = static_cast<int>(cols - c);
-          p.finish(TailAt<V>{m0 + m, n + c, tail, V::load(sum + c, tail)}).store(y + c, tail);
-        }
-      }
+      for (index_t m = 0; m < rows; ++m) finish_row<V>(p, m0 + m, n, cols, sums + m * Sizes::width);
     }
   }
 }

@@ -13,57 +13,67 @@
 
 namespace molmo::inline v0::detail {
 
-// Columns that are finished together: a whole register at least, and whole groups of eight rows.
-template <class V>
-inline constexpr index_t row_block = V::size > 8 ? V::size : 8;
+/// Columns whose sums are gathered before the epilogue runs over them; a multiple of every register size.
+inline constexpr index_t row_block = 64;
 
-/// T rows of x (T <= 3) against weight rows [n, n + count), count <= row_block; the results go through the epilogue.
-template <class V, int T, class F, class Out, class E>
-void finish_row_block(const Rows& x, index_t m, const Product<Out, E>& p, index_t n, index_t count) {
+/// sums[t * row_block + i] = x row (m + t) . weight row (n + i), for T rows of x and i < count <= row_block.
+template <class V, class F, int T>
+void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_t count, float* sums) {
   using W = typename F::element;
-  constexpr index_t block = row_block<V>;
-  const index_t k = x.k;
-  const W* w = reinterpret_cast<const W*>(p.w.data) + n * k;
-  const float* rows = x.data + m * x.stride;
-  alignas(64) float sums[T * block];
-  for (index_t done = 0; done < count;) {
-    if (count - done >= 8) {
-      alignas(64) float eight[T * 8];
-      dot_rows<V, 8, T>(w + done * k, k, rows, x.stride, k, eight);
-      for (int t = 0; t < T; ++t)
-        for (int r = 0; r < 8; ++r) sums[t * block + done + r] = eight[t * 8 + r];
-      done += 8;
+  const W* rows = reinterpret_cast<const W*>(w.data) + n * x.k;
+  const float* xs = x.data + m * x.stride;
+  index_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    if constexpr (T == 1) {
+      dot_rows<V, 8, 1>(rows + i * x.k, x.k, xs, x.stride, x.k, sums + i);
     } else {
-      float one[T];
-      dot_rows<V, 1, T>(w + done * k, k, rows, x.stride, k, one);
-      for (int t = 0; t < T; ++t) sums[t * block + done] = one[t];
-      done += 1;
+      alignas(64) float eight[T * 8];
+      dot_rows<V, 8, T>(rows + i * x.k, x.k, xs, x.stride, x.k, eight);
+      for (int t = 0; t < T; ++t)
+        for (int r = 0; r < 8; ++r) sums[t * row_block + i + r] = eight[t * 8 + r];
     }
   }
-  for (int t = 0; t < T; ++t) {
-    Out* y = p.y + (m + t) * p.stride + n;
-    index_t c = 0;
-    for (; c + V::size <= count; c += V::size)
-      p.finish(LanesAt<V>{m + t, n + c, V::load(sums + t * block + c)}).store(y + c);
-    if (c < count) {
-      const int tail = static_cast<int>(count - c);
-      p.finish(TailAt<V>{m + t, n + c, tail, V::load(sums + t * block + c, tail)}).store(y + c, tail);
-    }
+  for (; i < count; ++i) {
+    float one[T];
+    dot_rows<V, 1, T>(rows + i * x.k, x.k, xs, x.stride, x.k, one);
+    for (int t = 0; t < T; ++t) sums[t * row_block + i] = one[t];
   }
 }
 
-/// All rows of x against weight rows [begin, end).
-template <class V, class F, class Out, class E>
+/// The part of a row of sums that is stored: y(m, n + i) = epilogue, i < count.
+template <class V, class Out, class E>
+MOLMO_INLINE void finish_row(const Product<Out, E>& p, index_t m, index_t n, index_t count, const float* sums) {
+  Out* y = p.y + m * p.stride + n;
+  index_t c = 0;
+  for (; c + V::size <= count; c += V::size) p.finish(LanesAt<V>{m, n + c, V::load(sums + c)}).store(y + c);
+  if (c < count) {
+    const int tail = static_cast<int>(count - c);
+    p.finish(TailAt<V>{m, n + c, tail, V::load(sums + c, tail)}).store(y + c, tail);
+  }
+}
+
+/// All rows of x against weight rows [begin, end). Only sum_rows knows the weight format, only finish_row the epilogue.
+template <class V, class Out, class E>
 void multiply_few_rows(const Rows& x, const Product<Out, E>& p, index_t begin, index_t end) {
-  constexpr int at_once = V::size > 8 ? 3 : 1;  // 24 sums need 32 registers
-  for (index_t n = begin; n < end; n += row_block<V>) {
-    const index_t count = end - n < row_block<V> ? end - n : row_block<V>;
-    index_t m = 0;
-    if constexpr (at_once == 3) {
-      for (; m + 3 <= x.m; m += 3) finish_row_block<V, 3, F>(x, m, p, n, count);
-      for (; m + 2 <= x.m; m += 2) finish_row_block<V, 2, F>(x, m, p, n, count);
+  using Sum = void (*)(const Rows&, index_t, const WeightMatrix&, index_t, index_t, float*);
+  constexpr int most = V::size > 8 ? 3 : 1;  // rows of x at once: 24 sums need 32 registers
+  Sum sum[3];
+  with_format(p.w.format, [&]<class F>(F) {
+    if constexpr (requires { typename F::element; }) {
+      sum[0] = &sum_rows<V, F, 1>;
+      sum[1] = &sum_rows<V, F, most == 3 ? 2 : 1>;
+      sum[2] = &sum_rows<V, F, most>;
     }
-    for (; m < x.m; ++m) finish_row_block<V, 1, F>(x, m, p, n, count);
+  });
+  alignas(64) float sums[3 * row_block];
+  for (index_t n = begin; n < end; n += row_block) {
+    const index_t count = end - n < row_block ? end - n : row_block;
+    for (index_t m = 0; m < x.m;) {
+      const index_t rows = x.m - m < most ? x.m - m : index_t{most};
+      sum[rows - 1](x, m, p.w, n, count, sums);
+      for (index_t t = 0; t < rows; ++t) finish_row<V>(p, m + t, n, count, sums + t * row_block);
+      m += rows;
+    }
   }
 }
 

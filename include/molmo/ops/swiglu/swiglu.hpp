@@ -40,13 +40,13 @@ struct ActivationFunction<ActivationType::relu> {
 template <ActivationType A>
 using activation_t = typename detail::ActivationFunction<A>::type;
 
-/// y = F(x gate^T + gate_bias) * (x up^T + up_bias), [x.m][gate.rows] floats; biases may be null.
-template <class F, class Ctx>
-void gated_multiply(const Ctx& ctx, F, const Rows& x, const WeightMatrix& gate, const WeightMatrix& up, const float* gate_bias,
-                    const float* up_bias, float* y) {
+/// y = F(x gate^T + gate_bias) * (x up^T + up_bias), [x.m][gate.rows] floats; the biases are read where Bias is true.
+template <class F, bool Bias, class Ctx>
+void gated_multiply(const Ctx& ctx, const Rows& x, const WeightMatrix& gate, const WeightMatrix& up,
+                    [[maybe_unused]] const float* gate_bias, [[maybe_unused]] const float* up_bias, float* y) {
   using Column = Strided<float, Spread::row>;
   const Strided<float, Spread::full> gated{y, gate.rows};
-  if (gate_bias == nullptr && up_bias == nullptr) {
+  if constexpr (!Bias) {
     const auto first = detail::map<F>(Acc{});
     const auto second = detail::map<detail::mul_f>(gated, Acc{});
     multiply(ctx, x, Product<float, std::remove_cvref_t<decltype(first)>>{gate, y, gate.rows, first},

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows a matmul goes into .then(...).
+// expect: deleted function
+// expect: statement
+#include <molmo/ops/matmul/matmul.hpp>
+
+using molmo::dyn;
+
+void run(molmo::View<float, molmo::Shape<dyn, 16>> y, molmo::View<const float, molmo::Shape<dyn, 32>> x,
+         molmo::Weight<molmo::Shape<16, 32>> w) {
+#ifdef MOLMO_MISTAKE
+  molmo::on(molmo::Reference{}, y) = matmul(x, w) + y;
+#else
+  molmo::on(molmo::Reference{}, y) = matmul(x, w).then(molmo::acc + y);
+#endif
+}
