@@ -40,7 +40,8 @@ class Options {
     const std::string text = get(name, std::to_string(fallback), help);
     long value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) fail(fmt::format("{} needs a whole number, not '{}'", name, text));
+    if (error != std::errc{} || end != text.data() + text.size())
+      fail(fmt::format("{} needs a whole number, not '{}'", name, text));
     return value;
   }
   bool flag(std::string_view name, std::string_view help) {
@@ -97,11 +98,15 @@ inline bool chosen(std::string_view list, std::string_view item) {
 template <class Cpu>
 void pin_threads([[maybe_unused]] const Cpu& cpu) {
 #if defined(__linux__)
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  std::vector<int> cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core)
-    if (CPU_ISSET(core, &allowed)) cores.push_back(core);
+  static const std::vector<int> cores = [] {  // asked once, before the calling thread is pinned itself
+    cpu_set_t allowed;
+    std::vector<int> found;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return found;
+    for (int core = 0; core < CPU_SETSIZE; ++core)
+      if (CPU_ISSET(core, &allowed)) found.push_back(core);
+    return found;
+  }();
+  if (cores.empty()) return;
   cpu.parallel([&](int part, int) {
     cpu_set_t one;
     CPU_ZERO(&one);
@@ -166,7 +171,8 @@ class Report {
 
 /// The limits of the run, as a first table.
 inline void report_machine(Report& report, const molmo::Machine& m) {
-  report.title(fmt::format("Limits measured in this run, {} thread{} (median, [slowest - fastest])", m.threads, m.threads == 1 ? "" : "s"));
+  report.title(fmt::format("Limits measured in this run, {} thread{} (median, [slowest - fastest])", m.threads,
+                           m.threads == 1 ? "" : "s"));
   const auto row = [&](const char* what, const molmo::Rate& r, const char* unit) {
     report.row({word("limit             ", what), number("median", r.median / 1e9), number("min", r.min / 1e9),
                 number("max", r.max / 1e9), word("unit  ", unit)});
@@ -182,7 +188,8 @@ inline void report_machine(Report& report, const molmo::Machine& m) {
 
 /// "12.3 [11.0 - 15.2]": a median with its extremes, scaled.
 inline std::string with_extremes(const molmo::Timing& t, double scale, int digits = 1) {
-  return fmt::format("{:.{}f} [{:.{}f} - {:.{}f}]", t.median * scale, digits, t.min * scale, digits, t.max * scale, digits);
+  return fmt::format("{:.{}f} [{:.{}f} - {:.{}f}]", t.median * scale, digits, t.min * scale, digits, t.max * scale,
+                     digits);
 }
 
 }  // namespace bench

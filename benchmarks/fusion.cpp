@@ -8,6 +8,7 @@
 // double precision. fusion_xsimd.cpp is this file with XTENSOR_USE_XSIMD.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 on its own AVX-512 header, inlined into Eigen
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 #include "common.hpp"
@@ -18,9 +19,9 @@
 #include <molmo/backend/eigen.hpp>
 #endif
 #if __has_include(<xtensor/xtensor.hpp>)
-# include <xtensor/xmath.hpp>
-# include <xtensor/xnoalias.hpp>
-# include <xtensor/xtensor.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xnoalias.hpp>
+#include <xtensor/xtensor.hpp>
 #endif
 
 #include <cmath>
@@ -134,7 +135,8 @@ std::vector<Contestant> contestants(const Xsimd<>& cpu, Data& d) {
     scale_pass(t, n);
     add_pass(y, t, n);
   });
-  add_parts("loops, one pass, vector expf", [](float* y, const float* g, const float* u, float*, index_t n) { one_loop(y, g, u, n); });
+  add_parts("loops, one pass, vector expf",
+            [](float* y, const float* g, const float* u, float*, index_t n) { one_loop(y, g, u, n); });
 #endif
   return all;
 }
@@ -156,7 +158,8 @@ Contestant xtensor_contestant(const Xsimd<>& cpu, const Data& d) {
   for (int part = 0; part < cpu.threads(); ++part) {
     const Range mine = split(d.y.size(), part, cpu.threads(), index_t{64});
     const std::array<std::size_t, 1> shape{static_cast<std::size_t>(mine.end - mine.begin)};
-    parts->push_back({mine.begin, xt::xtensor<float, 1>(shape), xt::xtensor<float, 1>(shape), xt::xtensor<float, 1>(shape)});
+    parts->push_back(
+        {mine.begin, xt::xtensor<float, 1>(shape), xt::xtensor<float, 1>(shape), xt::xtensor<float, 1>(shape)});
   }
   const auto reset = [parts, &d] {
     for (Part& p : *parts)
@@ -189,7 +192,8 @@ void check(const std::vector<Contestant>& all, const Data& d) {
     c.run();
     for (index_t i = 0; i < d.y.size(); ++i) {
       const double g = static_cast<double>(d.gate[i]);
-      const double want = static_cast<double>(Data::start(i)) + g / (1 + std::exp(-g)) * static_cast<double>(d.up[i]) * static_cast<double>(scale);
+      const double want = static_cast<double>(Data::start(i)) +
+                          g / (1 + std::exp(-g)) * static_cast<double>(d.up[i]) * static_cast<double>(scale);
       if (!(std::abs(static_cast<double>(c.result(i)) - want) <= 2e-6)) {
         fmt::print(stderr, "{}: element {} is {}, not {}\n", c.name, i, c.result(i), want);
         std::exit(1);
@@ -214,14 +218,17 @@ void measure(Report& report, const Xsimd<>& cpu, const char* where, index_t byte
   options.batches = batches;
   const std::vector<Timing> times = time_in_turn(options, timed);
 
-  report.title(fmt::format("y = y + (silu(gate) * up) * scale in {}: {} x {} elements, {:.1f} MB, {} thread{}", where, tokens, width,
-                           static_cast<double>(12 * tokens * width) / 1e6, cpu.threads(), cpu.threads() == 1 ? "" : "s"));
+  report.title(fmt::format("y = y + (silu(gate) * up) * scale in {}: {} x {} elements, {:.1f} MB, {} thread{}", where,
+                           tokens, width, static_cast<double>(12 * tokens * width) / 1e6, cpu.threads(),
+                           cpu.threads() == 1 ? "" : "s"));
   const double useful = 16.0 * static_cast<double>(tokens * width);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Timing& t = times[i];
-    report.row({word("contestant                        ", all[i].name), word("memory", where), number("threads", cpu.threads(), 0),
-                number("GB/s", useful / t.median / 1e9), number("slowest", useful / t.max / 1e9), number("fastest", useful / t.min / 1e9),
-                number("% of limit", 100 * times.back().median / t.median, 0), number("x the time of molmo", t.median / times[0].median, 2)});
+    report.row({word("contestant                        ", all[i].name), word("memory", where),
+                number("threads", cpu.threads(), 0), number("GB/s", useful / t.median / 1e9),
+                number("slowest", useful / t.max / 1e9), number("fastest", useful / t.min / 1e9),
+                number("% of limit", 100 * times.back().median / t.median, 0),
+                number("x the time of molmo", t.median / times[0].median, 2)});
   }
 }
 

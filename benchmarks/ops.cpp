@@ -3,10 +3,11 @@
 //
 //   molmo_bench_ops [--threads N] [--m 1,8,64,512] [--shape 288x768,...] [--format f32,...] [--backend xsimd,...]
 // GFLOP/s, GB/s (weights, x and y once) and the share of the limit: the larger of flops / multiply-add peak, measured
-// in turn with the product, and bytes / read bandwidth of a table as large as the weights, measured in this run. --cold gives every call
-// other weights, as the layers of a big model do, and compares with the bandwidth of main memory.
+// in turn with the product, and bytes / read bandwidth of a table as large as the weights, measured in this run. --cold
+// gives every call other weights, as the layers of a big model do, and compares with the bandwidth of main memory.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 on its own AVX-512 header, inlined into Eigen
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 #include "common.hpp"
@@ -44,7 +45,8 @@ AlignedBytes random_weights(const Case& c, index_t copies) {
     auto* w = reinterpret_cast<W*>(bytes.data());
     std::minstd_rand random(1);
     for (index_t i = 0; i < count; ++i) w[i] = W(static_cast<float>(random() % 4096) / 2048.0f - 1.0f);
-    for (index_t copy = 1; copy < copies; ++copy) std::memcpy(w + copy * count, w, static_cast<std::size_t>(count) * sizeof(W));
+    for (index_t copy = 1; copy < copies; ++copy)
+      std::memcpy(w + copy * count, w, static_cast<std::size_t>(count) * sizeof(W));
     return bytes;
   });
 }
@@ -72,7 +74,8 @@ struct Products {
       with_format(c.format, [&]<class F>(F) {
         const auto* row = reinterpret_cast<const typename F::element*>(w.data + n * w.row_bytes());
         for (index_t k = 0; k < c.k; ++k)
-          sum += static_cast<double>(x[static_cast<std::size_t>(m * c.k + k)]) * static_cast<double>(static_cast<float>(row[k]));
+          sum += static_cast<double>(x[static_cast<std::size_t>(m * c.k + k)]) *
+                 static_cast<double>(static_cast<float>(row[k]));
       });
       worst = std::max(worst, std::abs(sum - static_cast<double>(y[static_cast<std::size_t>(m * c.n + n)])));
     }
@@ -80,7 +83,8 @@ struct Products {
   }
 
   template <class Backend>
-  void run(const char* name, const Backend& cpu, const Case& c, const AlignedBytes& weights, index_t copies, double bytes_per_second) {
+  void run(const char* name, const Backend& cpu, const Case& c, const AlignedBytes& weights, index_t copies,
+           double bytes_per_second) {
     std::vector<float> x(static_cast<std::size_t>(c.m * c.k)), y(static_cast<std::size_t>(c.m * c.n));
     std::minstd_rand random(2);
     for (float& v : x) v = static_cast<float>(random() % 4096) / 2048.0f - 1.0f;
@@ -95,7 +99,8 @@ struct Products {
     };
     call();
     if (const double e = error(c, w, x, y); !(e < 1e-4)) {
-      fmt::print(stderr, "{}: wrong result at m {} k {} n {} {}: error {}\n", name, c.m, c.k, c.n, format_name(c.format), e);
+      fmt::print(stderr, "{}: wrong result at m {} k {} n {} {}: error {}\n", name, c.m, c.k, c.n,
+                 format_name(c.format), e);
       std::exit(1);
     }
     // The multiply-add peak in turn with the product: clock rates change from second to second.
@@ -107,9 +112,10 @@ struct Products {
     const Share share = share_of_limit(cost, t.median, {flops, bytes_per_second});
     report.row({word("K x N      ", fmt::format("{} x {}", c.k, c.n)), word("weights", format_name(c.format)),
                 number("M", static_cast<double>(c.m), 0), word("backend  ", name),
-                word("us [min - max]             ", with_extremes(t, 1e6)), number("GFLOP/s", cost.flops / t.median / 1e9),
-                number("best GFLOP/s", cost.flops / t.min / 1e9), number("GB/s", cost.bytes / t.median / 1e9),
-                number("% of limit", 100 * share.of_limit, 0), word("limit ", share.by_arithmetic ? "flops" : "bytes")});
+                word("us [min - max]             ", with_extremes(t, 1e6)),
+                number("GFLOP/s", cost.flops / t.median / 1e9), number("best GFLOP/s", cost.flops / t.min / 1e9),
+                number("GB/s", cost.bytes / t.median / 1e9), number("% of limit", 100 * share.of_limit, 0),
+                word("limit ", share.by_arithmetic ? "flops" : "bytes")});
   }
 };
 
@@ -137,15 +143,18 @@ int main(int argc, char** argv) {
 #ifdef MOLMO_HAS_ONEDNN
   const OneDnn<> onednn{cpu};
 #endif
-  report.title(fmt::format("y = x w^T, {} thread{}{}", cpu.threads(), cpu.threads() == 1 ? "" : "s", cold ? ", weights from main memory" : ""));
+  report.title(fmt::format("y = x w^T, {} thread{}{}", cpu.threads(), cpu.threads() == 1 ? "" : "s",
+                           cold ? ", weights from main memory" : ""));
   for (const std::string& shape : pieces(shapes)) {
     const auto sizes = pieces(shape, 'x');
     for (int f = 0; f < Formats::size; ++f)
       for (const std::string& m : pieces(ms)) {
-        const Case c{std::atol(m.c_str()), std::atol(sizes.at(0).c_str()), std::atol(sizes.at(1).c_str()), static_cast<FormatId>(f)};
+        const Case c{std::atol(m.c_str()), std::atol(sizes.at(0).c_str()), std::atol(sizes.at(1).c_str()),
+                     static_cast<FormatId>(f)};
         if (!chosen(formats, format_name(c.format))) continue;
         const index_t bytes = WeightMatrix{nullptr, c.format, c.n, c.k}.row_bytes() * c.n;
-        const index_t copies = cold ? std::max(index_t{4} * static_cast<index_t>(products.machine.caches.l3) / bytes, index_t{1}) : 1;
+        const index_t copies =
+            cold ? std::max(index_t{4} * static_cast<index_t>(products.machine.caches.l3) / bytes, index_t{1}) : 1;
         const AlignedBytes weights = random_weights(c, copies);
         if (weights.data() == nullptr) continue;
         const double rate = products.read_rate(cpu, bytes);
@@ -154,7 +163,8 @@ int main(int argc, char** argv) {
         if (chosen(backends, "onednn")) products.run("onednn", onednn, c, weights, copies, rate);
 #endif
 #ifdef MOLMO_HAS_EIGEN
-        if (chosen(backends, "eigen") && cpu.threads() == 1) products.run("eigen", EigenCpu{}, c, weights, copies, rate);
+        if (chosen(backends, "eigen") && cpu.threads() == 1)
+          products.run("eigen", EigenCpu{}, c, weights, copies, rate);
 #endif
       }
   }

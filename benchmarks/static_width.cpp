@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does a width that the compiler knows make a kernel faster? Each kernel below is written once, as a template of its
-// width, and compiled twice: with a constant, and with a number that it gets when called. One row a call, as in decoding,
-// where a known width helps most; for many rows the difference only shrinks. The two are timed in turn.
+// width, and compiled twice: with a constant, and with a number that it gets when called. One row a call, as in
+// decoding, where a known width helps most; for many rows the difference only shrinks. The two are timed in turn.
 //
 //   norm       y = x rsqrt(mean(x^2) + eps) w               width = d_model
 //   rope       the heads of one token, rotated              width = head_dim
@@ -56,7 +56,10 @@ struct Norm {
     const float scale = 1.0f / std::sqrt(total / static_cast<float>(index_t{width}) + 1e-5f);
     const V s = V::broadcast(scale);
     for (c = 0; c + V::size <= width; c += V::size) (V::load(a.x + c) * s * V::load(a.w + c)).store(a.y + c);
-    for (; c < width; ++c) a.y[c] = a.x[c] * scale * a.w[c];
+    if (c < width) {
+      const int count = static_cast<int>(width - c);
+      (V::load(a.x + c, count) * s * V::load(a.w + c, count)).store(a.y + c, count);
+    }
   }
 };
 struct Rope {
@@ -74,7 +77,8 @@ struct Rope {
       }
       if (i < half) {
         const int count = static_cast<int>(half - i);
-        const V c = V::load(a.w + i, count), s = V::load(a.r + i, count), low = V::load(x + i, count), high = V::load(x + half + i, count);
+        const V c = V::load(a.w + i, count), s = V::load(a.r + i, count), low = V::load(x + i, count),
+                high = V::load(x + half + i, count);
         (low * c - high * s).store(y + i, count);
         (high * c + low * s).store(y + half + i, count);
       }
@@ -94,7 +98,7 @@ struct Pass {
   }
 };
 struct Swiglu {
-  static V of(V gate, V up) { return detail::silu_f{}(gate) * up; }
+  static V of(V gate, V up) { return detail::silu_f{}(gate)*up; }
 };
 struct Add {
   static V of(V x, V r) { return x + r; }
@@ -123,10 +127,10 @@ void compare(Report& report, const char* name, index_t d_model, const Operands& 
   options.batches = batches;
   options.batch_seconds = 0.0002;
   const auto [s, r] = time_in_turn(options, known, asked);
-  report.row({word("kernel   ", name), number("d_model", static_cast<double>(d_model), 0), number("width", static_cast<double>(Width), 0),
-              number("ns, static", s.median * 1e9), number("fastest", s.min * 1e9), number("ns, run-time", r.median * 1e9),
-              number("fastest ", r.min * 1e9), number("run-time / static", r.median / s.median, 2),
-              number("of the fastest", r.min / s.min, 2)});
+  report.row({word("kernel   ", name), number("d_model", static_cast<double>(d_model), 0),
+              number("width", static_cast<double>(Width), 0), number("ns, static", s.median * 1e9),
+              number("fastest", s.min * 1e9), number("ns, run-time", r.median * 1e9), number("fastest ", r.min * 1e9),
+              number("run-time / static", r.median / s.median, 2), number("of the fastest", r.min / s.min, 2)});
 }
 
 template <index_t D, index_t HeadDim>
@@ -143,7 +147,8 @@ void compare_all(Report& report, const Operands& a, int batches) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options(argc, argv, "Kernels with a width known to the compiler against the same kernels with a run-time width.\n");
+  Options options(argc, argv,
+                  "Kernels with a width known to the compiler against the same kernels with a run-time width.\n");
   const int batches = static_cast<int>(options.get("--batches", 501, "measurements of which the median is taken"));
   const bool json = options.flag("--json", "a JSON array instead of a table");
   options.done();
@@ -152,7 +157,8 @@ int main(int argc, char** argv) {
   const index_t most = 2048 * 2048;
   Tensor<float, dyn, 1> x(8192), w(most), r(8192), y(8192);
   for (index_t i = 0; i < most; ++i) w[i] = static_cast<float>(i % 127) / 64.0f - 1.0f;
-  for (index_t i = 0; i < 8192; ++i) x[i] = static_cast<float>(i % 61) / 31.0f - 1.0f, r[i] = static_cast<float>(i % 31) / 16.0f;
+  for (index_t i = 0; i < 8192; ++i)
+    x[i] = static_cast<float>(i % 61) / 31.0f - 1.0f, r[i] = static_cast<float>(i % 31) / 16.0f;
   const Operands a{x.data(), w.data(), r.data(), y.data(), 1};
   Report report(json);
   report.title("Static against run-time width, one row a call, 1 thread");

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <molmo/expr/reduce.hpp>
-#if MOLMO_HAS_XSIMD
+#if MOLMO_HAS_XSIMD && !defined(__CUDACC__)
 #include <molmo/backend/xsimd.hpp>
 #endif
 
@@ -80,14 +80,14 @@ double ulps(T got, double want) {
 template <class Body>
 void for_each_backend(Body&& body) {
   body(molmo::Reference{});
-#if MOLMO_HAS_XSIMD
+#if MOLMO_HAS_XSIMD && !defined(__CUDACC__)
   for (const int threads : {1, 2, 3, 8}) body(molmo::Xsimd{threads});
 #endif
 }
 template <class Body>
 void for_each_kind_of_backend(Body&& body) {
   body(molmo::Reference{});
-#if MOLMO_HAS_XSIMD
+#if MOLMO_HAS_XSIMD && !defined(__CUDACC__)
   body(molmo::Xsimd{2});
 #endif
 }

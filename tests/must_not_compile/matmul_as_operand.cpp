@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What follows a matmul goes into .then(...).
-// expect: deleted function
+// expect: deleted (function|operator)
 // expect: statement
 #include <molmo/ops/matmul/matmul.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A reduction is a statement.
-// expect: deleted function
+// expect: deleted (function|operator)
 // expect: statement
 #include <molmo/expr/reduce.hpp>
 

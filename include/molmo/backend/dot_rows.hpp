@@ -34,16 +34,14 @@ MOLMO_INLINE void dot_rows(const W* w, index_t w_stride, const float* x, index_t
       for (int r = 0; r < R; ++r) a[t * R + r] = fma(V::load(w + r * w_stride + c, count), xs, a[t * R + r]);
     }
   }
-  if constexpr (R == 8) {
-    MOLMO_UNROLL
-    for (int t = 0; t < T; ++t) {
-      const V eight[8] = {a[t * 8],     a[t * 8 + 1], a[t * 8 + 2], a[t * 8 + 3],
-                          a[t * 8 + 4], a[t * 8 + 5], a[t * 8 + 6], a[t * 8 + 7]};
-      V::reduce_add8(eight, sums + t * 8);
-    }
-  } else {
-    for (int i = 0; i < T * R; ++i) sums[i] = reduce_add(a[i]);
+  int i = 0;
+  MOLMO_UNROLL
+  for (; i + 8 <= T * R; i += 8) {
+    const V eight[8] = {a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4], a[i + 5], a[i + 6], a[i + 7]};
+    V::reduce_add8(eight, sums + i);
   }
+  MOLMO_UNROLL
+  for (; i < T * R; ++i) sums[i] = reduce_add(a[i]);
 }
 
 }  // namespace molmo::inline v0::detail

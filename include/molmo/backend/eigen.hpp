@@ -88,11 +88,13 @@ namespace detail {
 // What of an Eigen type the compiler can know about a view of it.
 template <class S, class M>
 constexpr void check_eigen_type() {
-  static_assert(std::is_base_of_v<Eigen::PlainObjectBase<M>, M> || std::is_base_of_v<Eigen::MapBase<M, Eigen::ReadOnlyAccessors>, M>,
+  static_assert(std::is_base_of_v<Eigen::PlainObjectBase<M>, M> ||
+                    std::is_base_of_v<Eigen::MapBase<M, Eigen::ReadOnlyAccessors>, M>,
                 "molmo: as_view needs an Eigen matrix, array or map; evaluate the expression first");
   static_assert(M::IsRowMajor || M::ColsAtCompileTime == 1 || M::RowsAtCompileTime == 1,
                 "molmo: as_view needs a row-major Eigen matrix: Eigen::Matrix<T, Rows, Cols, Eigen::RowMajor>");
-  static_assert(M::InnerStrideAtCompileTime == 1, "molmo: as_view needs an Eigen matrix whose elements stand side by side");
+  static_assert(M::InnerStrideAtCompileTime == 1,
+                "molmo: as_view needs an Eigen matrix whose elements stand side by side");
   static_assert(M::ColsAtCompileTime == Eigen::Dynamic || M::ColsAtCompileTime == S::cols || M::ColsAtCompileTime == 1,
                 "molmo: as_view<Shape>: the Eigen matrix has another number of columns than the shape");
   static_assert(S::dynamic || M::RowsAtCompileTime == Eigen::Dynamic || M::RowsAtCompileTime == S::static_rows ||
@@ -118,8 +120,10 @@ View<T, S> view_of(M& m) {
   const index_t rows = m.rows(), cols = m.cols();
   const bool vector = (cols == 1 || rows == 1) && (rows * cols) % elements_per_token<S> == 0;
   const bool fits = vector || (cols == S::cols && rows % S::static_rows == 0);
-  expects(fits && (S::dynamic || rows * cols == elements_per_token<S>), "molmo: as_view<Shape>: the Eigen matrix has other sizes");
-  expects(rows <= 1 || m.outerStride() == (M::IsRowMajor ? cols : rows), "molmo: as_view<Shape>: the rows of the Eigen matrix lie apart");
+  expects(fits && (S::dynamic || rows * cols == elements_per_token<S>),
+          "molmo: as_view<Shape>: the Eigen matrix has other sizes");
+  expects(rows <= 1 || m.outerStride() == (M::IsRowMajor ? cols : rows),
+          "molmo: as_view<Shape>: the rows of the Eigen matrix lie apart");
   auto* data = reinterpret_cast<T*>(m.data());
   if constexpr (S::dynamic)
     return View<T, S>(data, rows * cols / elements_per_token<S>);

@@ -132,10 +132,31 @@ struct NativeLanes<Arch> : PortableLanes<Arch> {
 #endif
 
 #if MOLMO_AVX512
-// (The shuffle, because the cast of g++ 12 warns about an undefined register too.)
-MOLMO_INLINE __m256 fold_512(__m512 a) {
-  return _mm256_add_ps(__builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7),
-                       __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15));
+// Sums of 16 lanes, each in the order ((0+2)+(1+3)) within groups of four, then (group 0+1) + (group 2+3).
+// (Shuffles as builtins, because the intrinsics of g++ 12 start from an undefined register and warn about it.)
+MOLMO_INLINE __m512 interleave_add(__m512 a, __m512 b) {  // per group: a0+a2, b0+b2, a1+a3, b1+b3
+  return _mm512_add_ps(__builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29),
+                       __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31));
+}
+MOLMO_INLINE __m512 pair_add(__m512 a, __m512 b) {  // per group: a0+a2, a1+a3, b0+b2, b1+b3
+  return _mm512_add_ps(__builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+                       __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31));
+}
+MOLMO_INLINE __m256 reduce_add8_512(__m512 a0, __m512 a1, __m512 a2, __m512 a3, __m512 a4, __m512 a5, __m512 a6, __m512 a7) {
+  const __m512 low = pair_add(interleave_add(a0, a1), interleave_add(a2, a3));   // sums of 0 ... 3, one group each
+  const __m512 high = pair_add(interleave_add(a4, a5), interleave_add(a6, a7));  // sums of 4 ... 7
+  const __m512 halves =
+      _mm512_add_ps(__builtin_shufflevector(low, high, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+                    __builtin_shufflevector(low, high, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31));
+  return _mm256_add_ps(__builtin_shufflevector(halves, halves, 0, 1, 2, 3, 8, 9, 10, 11),
+                       __builtin_shufflevector(halves, halves, 4, 5, 6, 7, 12, 13, 14, 15));
+}
+MOLMO_INLINE float reduce_add_512(__m512 a) {
+  const __m512 twos = _mm512_add_ps(a, __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+  const __m512 fours =
+      _mm512_add_ps(twos, __builtin_shufflevector(twos, twos, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+  const __m128 pairs = _mm_add_ps(__builtin_shufflevector(fours, fours, 0, 8, 0, 8), __builtin_shufflevector(fours, fours, 4, 12, 4, 12));
+  return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehdup_ps(pairs)));
 }
 
 // The forms with a zero mask throughout: the plain ones of g++ 12 start from an undefined register and warn about it.
@@ -174,10 +195,9 @@ struct NativeLanes<Arch> : PortableLanes<Arch> {
   }
   MOLMO_INLINE static void store(float* p, batch v) { _mm512_storeu_ps(p, v); }
   MOLMO_INLINE static void store(float* p, batch v, int count) { _mm512_mask_storeu_ps(p, first(count), v); }
-  MOLMO_INLINE static float reduce_add(batch v) { return reduce_add_256(fold_512(v)); }
+  MOLMO_INLINE static float reduce_add(batch v) { return reduce_add_512(v); }
   MOLMO_INLINE static void reduce_add8(const batch (&a)[8], float* out) {
-    _mm256_storeu_ps(out, reduce_add8_256(fold_512(a[0]), fold_512(a[1]), fold_512(a[2]), fold_512(a[3]), fold_512(a[4]),
-                                          fold_512(a[5]), fold_512(a[6]), fold_512(a[7])));
+    _mm256_storeu_ps(out, reduce_add8_512(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]));
   }
 };
 #endif

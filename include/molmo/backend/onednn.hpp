@@ -112,13 +112,17 @@ struct DnnlKey {
 class DnnlMatmul {
  public:
   DnnlMatmul(dnnl_engine_t engine, const DnnlKey& key)
-      : key_(key), engine_(engine), x_(key.m, key.k, key.x_stride, 1), w_(key.k, key.n, 1, key.k), y_(key.m, key.n, key.n, 1) {
+      : key_(key),
+        engine_(engine),
+        x_(key.m, key.k, key.x_stride, 1),
+        w_(key.k, key.n, 1, key.k),
+        y_(key.m, key.n, key.n, 1) {
     const auto attributes = dnnl_make<DnnlAttributes>(&dnnl_primitive_attr_create);
     if (!x_.ok() || !w_.ok() || !y_.ok() || attributes == nullptr) return;
     if (dnnl_primitive_attr_set_scratchpad_mode(attributes.get(), dnnl_scratchpad_mode_user) != dnnl_success) return;
 #if DNNL_VERSION_MAJOR >= 3
-    desc_ = dnnl_make<DnnlPrimitiveDesc>(&dnnl_matmul_primitive_desc_create, engine, x_.get(), w_.get(), nullptr, y_.get(),
-                                         attributes.get());
+    desc_ = dnnl_make<DnnlPrimitiveDesc>(&dnnl_matmul_primitive_desc_create, engine, x_.get(), w_.get(), nullptr,
+                                         y_.get(), attributes.get());
 #else
     dnnl_matmul_desc_t what;
     if (dnnl_matmul_desc_init(&what, x_.get(), w_.get(), nullptr, y_.get()) != dnnl_success) return;
@@ -167,7 +171,8 @@ struct DnnlWorker {
 
   /// False without memory or without a stream.
   bool prepare(dnnl_engine_t engine, std::size_t tile_bytes, std::size_t scratch_bytes) {
-    if (stream == nullptr) stream = dnnl_make<DnnlStream>(&dnnl_stream_create, engine, unsigned{dnnl_stream_default_flags});
+    if (stream == nullptr)
+      stream = dnnl_make<DnnlStream>(&dnnl_stream_create, engine, unsigned{dnnl_stream_default_flags});
     if (tile.size() < tile_bytes) tile = AlignedBytes::zeroed(tile_bytes, 1);
     if (scratch.size() < scratch_bytes) scratch = AlignedBytes::zeroed(scratch_bytes, 1);
     return stream != nullptr && tile.data() != nullptr && scratch.size() >= scratch_bytes;
@@ -224,9 +229,9 @@ struct OneDnn : Xsimd<Arch> {
   std::shared_ptr<detail::DnnlState> state_ = std::make_shared<detail::DnnlState>();
 };
 
-OneDnn() -> OneDnn<>;
-OneDnn(int) -> OneDnn<>;
-OneDnn(std::shared_ptr<Executor>) -> OneDnn<>;
+OneDnn()->OneDnn<>;
+OneDnn(int)->OneDnn<>;
+OneDnn(std::shared_ptr<Executor>)->OneDnn<>;
 template <class Arch>
 OneDnn(const Xsimd<Arch>&) -> OneDnn<Arch>;
 

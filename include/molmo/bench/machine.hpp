@@ -72,7 +72,8 @@ inline Rate rate_of(double amount, const Timing& t) {
   return {per_second(t.median), per_second(t.max), per_second(t.min)};
 }
 
-inline constexpr int fma_chains = 12;  // independent sums: two units with a latency of four or five cycles are kept busy
+inline constexpr int fma_chains =
+    12;  // independent sums: two units with a latency of four or five cycles are kept busy
 
 template <class V>
 float fma_work(long steps) {
@@ -91,7 +92,8 @@ float fma_work(long steps) {
 }
 
 inline constexpr index_t read_streams = 8;
-inline constexpr index_t read_row = 2048 + 16;  // floats in a row: 8 KiB and one line, so that rows do not share cache sets
+inline constexpr index_t read_row =
+    2048 + 16;  // floats in a row: 8 KiB and one line, so that rows do not share cache sets
 
 // The sum of n floats, n a multiple of read_streams * read_row: eight rows side by side, then the next eight.
 template <class V>
@@ -112,13 +114,15 @@ struct HugePages final : MemoryResource {
   static constexpr std::size_t page = std::size_t{2} << 20;
 
   void* allocate(std::size_t bytes, std::size_t) noexcept override {
-    void* p = ::operator new(bytes, std::align_val_t{page}, std::nothrow);
+    void* p = ::operator new (bytes, std::align_val_t{page}, std::nothrow);
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (p != nullptr) madvise(p, bytes, MADV_HUGEPAGE);  // a wish: whether it is granted changes nothing but the speed
 #endif
     return p;
   }
-  void deallocate(void* p, std::size_t, std::size_t) noexcept override { ::operator delete(p, std::align_val_t{page}); }
+  void deallocate(void* p, std::size_t, std::size_t) noexcept override {
+    ::operator delete (p, std::align_val_t{page});
+  }
 };
 
 // Floats for a probe of main memory: several times the last cache, but not more than an eighth of the machine.
@@ -128,7 +132,8 @@ inline index_t dram_floats(const CacheSizes& caches, Effort effort) {
   std::size_t bytes = std::clamp((quick ? 2 : 8) * caches.l3, std::size_t{64} << 20, most);
 #if defined(_SC_PHYS_PAGES)
   const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-  if (pages > 0 && page > 0) bytes = std::min(bytes, static_cast<std::size_t>(pages) / 8 * static_cast<std::size_t>(page));
+  if (pages > 0 && page > 0)
+    bytes = (std::min)(bytes, static_cast<std::size_t>(pages) / 8 * static_cast<std::size_t>(page));
 #endif
   return static_cast<index_t>(bytes / sizeof(float));
 }
@@ -151,9 +156,10 @@ inline constexpr index_t walk_piece = index_t{1} << 19;  // floats, 2 MB
 template <class Arch>
 Rate read_rate(const Xsimd<Arch>& cpu, const float* data, index_t floats, Effort effort) {
   constexpr index_t group = read_streams * read_row;
-  const index_t share = std::max(floats / cpu.threads() / group, index_t{1}) * group;
-  const index_t piece = std::min(share, walk_piece / group * group);
-  const index_t repeats = piece < share ? 1 : std::max(walk_piece / share, index_t{1});  // a small table, several times
+  const index_t share = (std::max)(floats / cpu.threads() / group, index_t{1}) * group;
+  const index_t piece = (std::min)(share, walk_piece / group * group);
+  const index_t repeats =
+      piece < share ? 1 : (std::max)(walk_piece / share, index_t{1});  // a small table, several times
   Walk walk{share, piece};
   const Timing t = time_calls(
       [&] {
@@ -169,7 +175,7 @@ Rate read_rate(const Xsimd<Arch>& cpu, const float* data, index_t floats, Effort
 // Passes y = f(operands) over n elements, `accesses` floats per element.
 template <class Arch, class E>
 Rate pass_rate(const Xsimd<Arch>& cpu, float* y, index_t n, const E& e, int accesses, Effort effort) {
-  const index_t piece = std::min(n, walk_piece);
+  const index_t piece = (std::min)(n, walk_piece);
   Walk walk{n, piece};
   const Timing t = time_calls(
       [&] {
@@ -189,8 +195,8 @@ Rate pass_rate(const Xsimd<Arch>& cpu, float* y, index_t n, const E& e, int acce
 template <class Arch>
 [[nodiscard]] Rate measure_flops(const Xsimd<Arch>& cpu, Effort effort) {
   constexpr long steps = 2000;
-  const Timing t = time_calls(
-      [&] { cpu.parallel([&](int, int) { keep(detail::fma_work<Lanes<Arch>>(steps)); }); }, detail::machine_timing(effort));
+  const Timing t = time_calls([&] { cpu.parallel([&](int, int) { keep(detail::fma_work<Lanes<Arch>>(steps)); }); },
+                              detail::machine_timing(effort));
   return detail::rate_of(2.0 * detail::fma_chains * steps * Lanes<Arch>::size * cpu.threads(), t);
 }
 
@@ -200,9 +206,10 @@ template <class Arch>
   constexpr std::size_t group = detail::read_streams * detail::read_row * sizeof(float);
   detail::HugePages pages;
   const AlignedBytes table =
-      AlignedBytes::zeroed(std::max(bytes, group * static_cast<std::size_t>(cpu.threads())), 1, &pages);
+      AlignedBytes::zeroed((std::max)(bytes, group * static_cast<std::size_t>(cpu.threads())), 1, &pages);
   if (table.data() == nullptr) return {};
-  return detail::read_rate(cpu, reinterpret_cast<const float*>(table.data()), static_cast<index_t>(bytes / sizeof(float)), effort);
+  return detail::read_rate(cpu, reinterpret_cast<const float*>(table.data()),
+                           static_cast<index_t>(bytes / sizeof(float)), effort);
 }
 
 /// Measures everything. Allocates up to 128 MB (quick) or 1 GB (full); what could not be measured stays zero.
@@ -223,7 +230,8 @@ template <class Arch>
   const auto in_floats = [](std::size_t bytes) { return static_cast<index_t>(bytes / sizeof(float)); };
   m.read_l2 = read_rate(cpu, data, in_floats(m.caches.l2 / 2) * cpu.threads(), effort);
   const std::size_t l2_together = m.caches.l2 * static_cast<std::size_t>(cpu.threads());
-  m.read_l3 = read_rate(cpu, data, in_floats(std::clamp(m.caches.l3 / 4, 2 * l2_together, std::size_t{16} << 20)), effort);
+  m.read_l3 =
+      read_rate(cpu, data, in_floats(std::clamp(m.caches.l3 / 4, 2 * l2_together, std::size_t{16} << 20)), effort);
   m.read_dram = read_rate(cpu, data, floats, effort);
   const index_t n = floats / 3 / 64 * 64;
   float *const y = data, *const a = data + n, *const b = data + 2 * n;

@@ -3,9 +3,9 @@
 //
 //   Timing t = time_calls([&] { on(cpu, y) = x + silu(gate) * up; keep(y.data()); });
 //   auto [a, b] = time_in_turn(options, one, other);      A B B A A B B A ..., so that a slow minute hits both
-// A batch repeats the call until it lasts half a millisecond. That is long beside the clock's resolution and short beside
-// the time slices of other programs: on a busy core most batches run undisturbed, and the median of many is the figure;
-// the fastest and the slowest say how noisy it was. share_of_limit() puts it beside the limits of machine.hpp.
+// A batch repeats the call until it lasts half a millisecond. That is long beside the clock's resolution and short
+// beside the time slices of other programs: on a busy core most batches run undisturbed, and the median of many is the
+// figure; the fastest and the slowest say how noisy it was. share_of_limit() puts it beside the limits of machine.hpp.
 #pragma once
 
 #include <algorithm>
@@ -100,7 +100,8 @@ class Timed {
   explicit Timed(Body& body)
       : body_(const_cast<void*>(static_cast<const void*>(std::addressof(body)))),
         seconds_([](void* b, long calls) { return detail::seconds_of(*static_cast<Body*>(b), calls); }),
-        calibrate_([](void* b, const TimingOptions& o) { return detail::calls_per_batch(*static_cast<Body*>(b), o); }) {}
+        calibrate_([](void* b, const TimingOptions& o) { return detail::calls_per_batch(*static_cast<Body*>(b), o); }) {
+  }
   [[nodiscard]] double seconds(long calls) const { return seconds_(body_, calls); }
   [[nodiscard]] long calibrate(const TimingOptions& options) const { return calibrate_(body_, options); }
 
@@ -128,8 +129,8 @@ class Timed {
 
 /// The same for a fixed number of callables: auto [a, b] = time_in_turn(options, one, other).
 template <class... Bodies>
-  requires(sizeof...(Bodies) > 0 && (std::invocable<Bodies&> && ...))
-[[nodiscard]] std::array<Timing, sizeof...(Bodies)> time_in_turn(const TimingOptions& options, Bodies&&... bodies) {
+requires(sizeof...(Bodies) > 0 && (std::invocable<Bodies&> && ...))
+    [[nodiscard]] std::array<Timing, sizeof...(Bodies)> time_in_turn(const TimingOptions& options, Bodies&&... bodies) {
   const Timed timed[] = {Timed(bodies)...};
   const std::vector<Timing> times = time_in_turn(options, std::span<const Timed>(timed));
   std::array<Timing, sizeof...(Bodies)> out;
@@ -161,7 +162,7 @@ template <class C>
 [[nodiscard]] Share share_of_limit(const C& cost, double seconds, const Limits& limits) {
   const double arithmetic = limits.flops > 0 ? cost.flops / limits.flops : 0;
   const double memory = limits.bytes > 0 ? cost.bytes / limits.bytes : 0;
-  return {seconds > 0 ? std::max(arithmetic, memory) / seconds : 0, arithmetic > memory};
+  return {seconds > 0 ? (std::max)(arithmetic, memory) / seconds : 0, arithmetic > memory};
 }
 
 }  // namespace molmo::inline v0

@@ -13,7 +13,11 @@
 #if defined(__CUDACC__)
 #define MOLMO_HD __host__ __device__
 #define MOLMO_INLINE __host__ __device__ __forceinline__
+#if defined(__CUDA_ARCH__)
 #define MOLMO_UNROLL _Pragma("unroll")
+#else
+#define MOLMO_UNROLL  // the host compiler behind nvcc
+#endif
 #elif defined(__clang__)
 #define MOLMO_HD
 #define MOLMO_INLINE inline __attribute__((always_inline))

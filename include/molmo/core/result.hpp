@@ -31,6 +31,7 @@ enum class errc {
   empty_prompt,      ///< nothing to continue
   invalid_logits,    ///< NaN among the logits
   cancelled,         ///< the caller asked to stop
+  device,            ///< a GPU or its driver refused
 };
 
 /// A failure: its kind and one clear sentence.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <molmo/backend/reference.hpp>
+#include <molmo/core/error.hpp>
 #include <molmo/expr/functions.hpp>
 
 namespace molmo::inline v0 {
@@ -102,7 +103,7 @@ class Target {
     if constexpr (!std::is_same_v<detail::broadcast_t<typename X::shape, S>, S>) {
       [[maybe_unused]] assign_mismatch<S, typename X::shape> wrong;
     } else {
-      static_assert(X::pointwise, "molmo: this expression moves indices; write it with copy(ctx, y, e)");
+      static_assert(X::pointwise, "molmo: on(ctx, y) = e reads and writes index by index; e moves indices, so store it first");
       detail::check_pass(y_, operand);
       assign(ctx_, y_, operand);
     }

@@ -16,7 +16,7 @@ namespace molmo::inline v0::detail {
 /// a * b into `out`; false where 64 bits do not hold it.
 [[nodiscard]] constexpr bool checked_mul(std::uint64_t a, std::uint64_t b, std::uint64_t& out) {
   out = a * b;
-  return a == 0 || b <= std::numeric_limits<std::uint64_t>::max() / a;
+  return a == 0 || b <= (std::numeric_limits<std::uint64_t>::max)() / a;
 }
 
 }  // namespace molmo::inline v0::detail

@@ -37,7 +37,7 @@ struct GenerationConfig {
 
 namespace detail {
 
-inline constexpr std::int64_t max_token_id = std::numeric_limits<std::int32_t>::max();
+inline constexpr std::int64_t max_token_id = (std::numeric_limits<std::int32_t>::max)();
 
 /// An id, or an id of -1, by which some checkpoints say that there is none.
 inline void read_token_id(json::Fields& f, std::string_view name, std::optional<std::int64_t>& out) {
@@ -69,7 +69,7 @@ inline void read_token_ids(json::Fields& f, std::string_view name, std::vector<s
 [[nodiscard]] inline status read_generation_fields(const json::Value& object, GenerationConfig& into) {
   json::Fields f(object);
   if (!f.ok()) return fail(f.error());
-  constexpr double infinite = std::numeric_limits<double>::max();
+  constexpr double infinite = (std::numeric_limits<double>::max)();
   constexpr std::int64_t many = std::int64_t{1} << 40;
   const auto integer = [&](std::string_view name, std::optional<std::int64_t>& out, std::int64_t lo, std::int64_t hi) {
     if (f.has(name)) out = f.integer(name, lo, hi);

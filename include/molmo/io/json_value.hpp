@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// json::Value: a small immutable tree for files of the size of config.json, with getters that check.
+// json::Value: a small, immutable tree for files of the size of config.json, with getters that check.
 //
 // Includes no JSON library: who only reads a tree (models/zoo) needs this header alone; io/json.hpp makes the tree.
 //   value.integer("hidden_size", 1, 1 << 20)   -> result: the field, or an error that names it and the range
@@ -91,10 +91,10 @@ class Value {
   // This value as ..., with `name` for the message.
 
   [[nodiscard]] result<std::int64_t> as_integer(std::string_view name, std::int64_t lo, std::int64_t hi) const {
-    const bool small = kind_ == Kind::negative ||
-                       (kind_ == Kind::unsigned_integer && integer_ <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
+    const bool fits = kind_ == Kind::negative ||
+                       (kind_ == Kind::unsigned_integer && integer_ <= std::uint64_t{(std::numeric_limits<std::int64_t>::max)()});
     const auto n = static_cast<std::int64_t>(integer_);
-    if (!small || n < lo || n > hi) return wrong(name, text("an integer from ", lo, " to ", hi));
+    if (!fits || n < lo || n > hi) return wrong(name, text("an integer from ", lo, " to ", hi));
     return n;
   }
   /// Integers count as numbers.

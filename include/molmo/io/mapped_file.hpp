@@ -36,7 +36,7 @@ namespace molmo::inline v0 {
 
 struct FileOptions {
   bool copy = false;  ///< read into memory instead of mapping: immune against writers
-  std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  ///< larger files are refused unread
+  std::uint64_t max_bytes = (std::numeric_limits<std::uint64_t>::max)();  ///< larger files are refused unread
   ProgressSink progress{};                                              ///< told while copying
 };
 
@@ -80,7 +80,7 @@ class MappedFile {
   }
   /// Checked before anything is allocated: 1 TB of holes costs no disk, but would cost 1 TB of memory.
   [[nodiscard]] static result<MappedFile> allocate(const std::string& path, std::uint64_t size, std::uint64_t memory) {
-    if (size > memory || size > std::numeric_limits<std::size_t>::max() / 2)
+    if (size > memory || size > (std::numeric_limits<std::size_t>::max)() / 2)
       return bad(errc::out_of_memory, path, text("has ", size, " bytes, more than this machine's memory; map it instead of copying"));
     MappedFile file;
     file.data_ = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(size), alignment, std::nothrow));
@@ -93,7 +93,7 @@ class MappedFile {
   [[nodiscard]] static status fill(MappedFile& file, const std::string& path, const FileOptions& options, ReadSome read_some) {
     constexpr std::size_t chunk = std::size_t{8} << 20;
     for (std::size_t done = 0; done < file.size_;) {
-      const auto got = read_some(file.data_ + done, std::min(chunk, file.size_ - done));
+      const auto got = read_some(file.data_ + done, (std::min)(chunk, file.size_ - done));
       if (got < 0) return bad(errc::io, path, "could not be read to its end");
       if (got == 0) return bad(errc::io, path, "became shorter while it was read");
       done += static_cast<std::size_t>(got);
@@ -141,7 +141,7 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
   if (size > options.max_bytes) return bad(errc::format, path, text("has ", size, " bytes, more than the ", options.max_bytes, " allowed"));
 
   if (!options.copy) {
-    if (size > std::numeric_limits<std::size_t>::max() / 2) return bad(errc::out_of_memory, path, "is too large for the address space");
+    if (size > (std::numeric_limits<std::size_t>::max)() / 2) return bad(errc::out_of_memory, path, "is too large for the address space");
     void* where = ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ, MAP_PRIVATE, file.fd, 0);
     if (where == MAP_FAILED) return bad(errc::io, path, text("cannot be mapped (system error ", errno, ")"));
     MappedFile mapped;
@@ -152,7 +152,7 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
   }
   const auto pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
   const std::uint64_t memory = pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page)
-                                                     : std::numeric_limits<std::uint64_t>::max();
+                                                     : (std::numeric_limits<std::uint64_t>::max)();
   result<MappedFile> copy = allocate(path, size, memory);
   if (!copy) return copy;
   const auto read_some = [&](std::byte* to, std::size_t wanted) {
@@ -190,7 +190,7 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
   if (e) return bad(errc::io, path, "cannot be examined");
   if (size == 0) return bad(errc::format, path, "is empty");
   if (size > options.max_bytes) return bad(errc::format, path, text("has ", size, " bytes, more than the ", options.max_bytes, " allowed"));
-  result<MappedFile> copy = allocate(path, size, std::numeric_limits<std::uint64_t>::max());
+  result<MappedFile> copy = allocate(path, size, (std::numeric_limits<std::uint64_t>::max)());
   if (!copy) return copy;
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (!file) return bad(errc::io, path, "cannot be opened");

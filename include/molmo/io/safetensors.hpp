@@ -206,7 +206,7 @@ struct SafeTensors::Reader : json::Handler {
   }
   bool unsigned_integer(std::uint64_t n) {
     if (in == In::shape) {
-      const std::size_t axes = std::min<std::size_t>(limits.max_rank, 255);
+      const std::size_t axes = (std::min<std::size_t>)(limits.max_rank, 255);
       if (now.rank >= axes) return bad(text("has more than ", axes, " axes"));
       ++now.rank;
       table.sizes_.push_back(n);
@@ -251,7 +251,7 @@ inline status SafeTensors::read(std::span<const std::byte> beginning, std::uint6
     return bad("not a safetensors file: it has ", file_size, " bytes, not even the 8 of the header's length");
   std::uint64_t n = 0;
   for (std::size_t i = 0; i < 8; ++i) n |= std::uint64_t{std::to_integer<unsigned char>(beginning[i])} << (8 * i);
-  const std::uint64_t longest = std::min<std::uint64_t>(limits.max_header, 0x7fffffff);  // the table's offsets are of 32 bits
+  const std::uint64_t longest = (std::min<std::uint64_t>)(limits.max_header, 0x7fffffff);  // the table's offsets are of 32 bits
   if (n > longest) return bad("the header claims ", n, " bytes, more than the ", longest, " allowed; not a safetensors file?");
   if (n > file_size - 8 || n > beginning.size() - 8)
     return bad("the header claims ", n, " bytes, but the file has ", file_size - 8, " after the length; is it truncated?");
@@ -264,7 +264,7 @@ inline status SafeTensors::read(std::span<const std::byte> beginning, std::uint6
   const json::Options options{.source = source,
                               .max_bytes = header.size(),
                               .max_depth = 3,
-                              .max_string = std::max(limits.max_metadata, 6 * limits.max_name)};
+                              .max_string = (std::max)(limits.max_metadata, 6 * limits.max_name)};
   if (status s = json::parse_sax({reinterpret_cast<const char*>(header.data()), header.size()}, reader, options); !s) return s;
 
   records = std::move(reader.records);

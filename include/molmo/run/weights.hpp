@@ -2,7 +2,8 @@
 // Weights from a checkpoint into a model: load<Model>(directory).
 //
 // Matrices stay where they are, in the mapped file, in the file's own format; only norm weights, biases and what the file
-// left misaligned are copied, into one arena. The checkpoint must fit the type: otherwise one report names every config
+// left misaligned are copied, into one arena. The matrices of a model so small that it lives in the caches are copied too,
+// to the start of cache lines: a register load that straddles two lines takes twice as long. The checkpoint must fit the type: otherwise one report names every config
 // field that differs and every tensor that is missing, unused or of another shape, and nothing is loaded.
 #pragma once
 
@@ -20,6 +21,7 @@ namespace molmo::inline v0 {
 struct LoadOptions {
   ProgressSink progress{};  ///< told while files are opened
   bool copy = false;        ///< read the files into memory instead of mapping them
+  std::uint64_t align_below = std::uint64_t{32} << 20;  ///< checkpoints of fewer bytes are copied to aligned memory
   MemoryResource* memory = nullptr;  ///< for the arena; null: the heap
 };
 
@@ -31,7 +33,7 @@ class Loaded {
   [[nodiscard]] const M& operator*() const& MOLMO_LIFETIMEBOUND { return state_->model; }
   [[nodiscard]] const M* operator->() const& MOLMO_LIFETIMEBOUND { return &state_->model; }
   [[nodiscard]] const Checkpoint& checkpoint() const& MOLMO_LIFETIMEBOUND { return state_->checkpoint; }
-  /// Bytes that were copied out of the files (norm weights, biases, misaligned matrices).
+  /// Bytes that were copied out of the files (norm weights, biases, misaligned matrices, small models).
   [[nodiscard]] std::size_t copied_bytes() const { return state_->arena.used(); }
 
  private:
@@ -77,8 +79,12 @@ class Report {
 [[nodiscard]] inline FormatId format_of(DType d) {
   return d == DType::bf16 ? format_id<Bf16> : d == DType::f16 ? format_id<F16> : format_id<F32>;
 }
-[[nodiscard]] inline bool misaligned(const TensorInfo& t) {
-  return reinterpret_cast<std::uintptr_t>(t.bytes.data()) % bytes_per_element(t.dtype) != 0;
+[[nodiscard]] inline bool misaligned(const TensorInfo& t, std::uintptr_t alignment) {
+  return reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignment != 0;
+}
+/// Does this matrix have to be copied? Always where its numbers are misaligned; in a small checkpoint for speed, too.
+[[nodiscard]] inline bool must_copy(const TensorInfo& t, bool small) {
+  return misaligned(t, static_cast<std::uintptr_t>(bytes_per_element(t.dtype))) || (small && misaligned(t, cache_line));
 }
 
 /// Tensors that are no weights: tables that old checkpoints saved along with them.
@@ -125,7 +131,7 @@ class Names {
 
 /// Every tensor against every parameter: the report, and the bytes that have to be copied.
 template <class M>
-std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, Report& report) {
+std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, bool small, Report& report) {
   std::size_t copied = 0;
   std::vector<std::string> used;
   model.each_parameter([&]<class P>(const std::string& canonical, P&) {
@@ -137,7 +143,7 @@ std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, 
       report.add(text("unsupported: ", name, " is ", name_of(t->dtype), "; weights are F32, F16 or BF16"));
     else if (!fits<P>(*t))
       report.add(text("other shape: ", name, " is ", shape_text(t->shape), ", the type needs ", shape_of<P>()));
-    else if (!is_weight<P> || misaligned(*t))
+    else if (!is_weight<P> || must_copy(*t, small))
       copied += is_weight<P> ? Arena::padded<std::byte>(t->bytes.size()) : Arena::padded<float>(P::shape::cols);
   });
   std::sort(used.begin(), used.end());
@@ -152,12 +158,12 @@ std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, 
 
 /// Points every parameter at its tensor.
 template <class M>
-void bind(M& model, const Checkpoint& checkpoint, const Names& names, Arena& arena) {
+void bind(M& model, const Checkpoint& checkpoint, const Names& names, bool small, Arena& arena) {
   model.each_parameter([&]<class P>(const std::string& canonical, P& parameter) {
     const TensorInfo& t = *checkpoint.find(names.of(canonical));
     if constexpr (is_weight<P>) {
       const std::byte* data = t.bytes.data();
-      if (misaligned(t)) {
+      if (must_copy(t, small)) {
         std::byte* copy = arena.take<std::byte>(t.bytes.size());
         std::memcpy(copy, data, t.bytes.size());
         data = copy;
@@ -194,12 +200,13 @@ template <class M>
   using State = typename Loaded<M>::State;
   auto state = std::make_unique<State>(std::move(*checkpoint));
   const detail::Names names(state->checkpoint, (*family)->names);
-  const std::size_t copied = detail::compare(state->model, state->checkpoint, names, report);
+  const bool small = state->checkpoint.bytes() < options.align_below;
+  const std::size_t copied = detail::compare(state->model, state->checkpoint, names, small, report);
   if (!report.empty())
     return fail(errc::mismatch, text("the checkpoint in ", directory, " does not fit this model type:", report.joined()));
   state->arena = Arena(copied, options.memory);
   if (!state->arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
-  detail::bind(state->model, state->checkpoint, names, state->arena);
+  detail::bind(state->model, state->checkpoint, names, small, state->arena);
   return Loaded<M>(std::move(state));
 }
 

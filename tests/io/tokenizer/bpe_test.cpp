@@ -113,6 +113,8 @@ TEST_CASE("affixes and ignore_merges", "[tokenizer]") {
   g.model_extra = R"(,"ignore_merges":true)";
   CHECK(*encoded(g, "abc") == Ids{4});
   CHECK(*encoded(g, "abca") == Ids{0, 1, 2, 0});
+  g.added = "[" + added(4, "abc", true) + "]";  // a control token: text does not become one
+  CHECK(*encoded(g, "abc") == Ids{0, 1, 2});
 }
 
 TEST_CASE("cutting text at U+2581 changes no id", "[tokenizer]") {

@@ -71,8 +71,8 @@ TEST_CASE("word characters", "[tokenizer]") {
 
 TEST_CASE("NFC of every code point and pair that it changes", "[tokenizer]") {
   const auto file = read("nfc.json");
-  // Three characters of Unicode 16 compose with themselves here; the oracle's tables are older.
-  const auto newer = [](char32_t c) { return c == 0x113C2 || c == 0x1611E || c == 0x16D67; };
+  // The oracle's tables are of Unicode 12: it does not compose what begins with these, which came in 13 and 16.
+  const auto newer = [](char32_t c) { return c == 0x11935 || c == 0x113C2 || c == 0x1611E || c == 0x16D67; };
   std::size_t compared = 0;
   for (const char* part : {"single", "pairs"}) {
     const auto* cases = file.find(part);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json of every family: what it means, and row 14 of the list of hostile files: what is refused, with the field named.
+#include "io/hostile.hpp"
 #include "support/catch.hpp"
 
 #include <molmo/io/json_file.hpp>
 #include <molmo/models/zoo/families.hpp>
+#include <molmo/models/zoo/load_config.hpp>
 
 #include <filesystem>
 #include <set>
@@ -306,15 +308,24 @@ TEST_CASE("zoo: golden config.json files, where they are present", "[zoo]") {
   if (read_files == 0) WARN("no golden files here; none was read");
 }
 
-TEST_CASE("zoo: stories260K and the bundled model, where they are present", "[zoo]") {
-  const std::string path = text(MOLMO_SHARED_DIR, "/models/stories260K/config.json");
-  if (!std::filesystem::exists(path)) {
+TEST_CASE("zoo: load_config reads a folder; its errors begin with the file's name", "[zoo]") {
+  const std::string folder = text(MOLMO_SHARED_DIR, "/models/stories260K");
+  if (!std::filesystem::exists(folder)) {
     WARN("no stories260K here; its config is not read");
   } else {
-    const result<json::Value> v = read_json(path);
-    REQUIRE(v);
-    const result<LlmConfig> c = zoo::read_config(*v);
+    const result<zoo::ModelConfig> c = zoo::load_config(folder);
     REQUIRE(c);
-    CHECK(differences(stories260k, *c).empty());
+    CHECK(c->family == &zoo::llama::family);
+    CHECK(differences(stories260k, c->config).empty());
+  }
+  const molmo_test::TemporaryFolder empty;
+  const result<zoo::ModelConfig> missing = zoo::load_config(empty.path().string());
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().code == errc::not_found);
+  for (const std::string& bad : {config("gpt9"), config("llama", {{"vocab_size", "0"}}), std::string("{")}) {
+    empty.write("config.json", bad);
+    const result<zoo::ModelConfig> c = zoo::load_config(empty.path().string());
+    REQUIRE_FALSE(c);
+    CHECK(c.error().message.starts_with(text("'", empty / "config.json", "': ")));
   }
 }

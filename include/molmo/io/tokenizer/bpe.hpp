@@ -56,9 +56,11 @@ struct BpeSpace {
 
 class Bpe {
  public:
-  /// `vocabulary` is finished. Errors: a merge whose parts or product are no tokens.
-  [[nodiscard]] static result<Bpe> make(Vocabulary vocabulary, const MergeTexts& texts, BpeOptions options) {
+  /// `vocabulary` is finished; `specials`, ascending, are never taken for a whole piece by ignore_merges: text must not become a
+  /// control token that way. Errors: a merge whose parts or product are no tokens.
+  [[nodiscard]] static result<Bpe> make(Vocabulary vocabulary, const MergeTexts& texts, BpeOptions options, std::vector<Id> specials = {}) {
     Bpe bpe;
+    bpe.specials_ = std::move(specials);
     bpe.vocabulary_ = std::move(vocabulary);
     bpe.options_ = std::move(options);
     bpe.find_symbols();
@@ -92,7 +94,7 @@ class Bpe {
   /// Appends the ids of a piece: bytes of valid UTF-8, at most 1 GiB. Error: an unknown token is needed that does not exist.
   [[nodiscard]] status encode(std::string_view piece, BpeSpace& space, std::vector<Id>& out) const {
     if (options_.ignore_merges) {
-      if (const Id whole = find_piece(piece, space); whole != no_id) {
+      if (const Id whole = find_piece(piece, space); whole != no_id && !std::binary_search(specials_.begin(), specials_.end(), whole)) {
         out.push_back(whole);
         return {};
       }
@@ -225,6 +227,7 @@ class Bpe {
   bool all_bytes_ = true;
   bool cut_ = false;
   std::vector<char32_t> joined_;  // sorted
+  std::vector<Id> specials_;      // sorted
 };
 
 }  // namespace molmo::inline v0::tokenizer

@@ -148,7 +148,9 @@ class Tokenizer {
     auto added = tokenizer::AddedTokens::make(std::move(parts->added_tokens), parts->vocabulary);
     if (!added) return fail(added.error());
     options->byte_level = pre_tokenizer->byte_level();
-    auto bpe = tokenizer::Bpe::make(std::move(parts->vocabulary), parts->merges, std::move(*options));
+    for (const tokenizer::AddedToken& token : added->tokens())
+      if (token.special) t.specials_.push_back(token.id);
+    auto bpe = tokenizer::Bpe::make(std::move(parts->vocabulary), parts->merges, std::move(*options), t.specials_);
     if (!bpe) return fail(bpe.error());
     t.normalizer_ = std::move(*normalizer);
     t.pre_tokenizer_ = std::move(*pre_tokenizer);
@@ -165,7 +167,6 @@ class Tokenizer {
     std::string space;
     for (const tokenizer::AddedToken& t : added_.tokens()) {
       size_ = std::max(size_, index_t{t.id} + 1);
-      if (t.special) specials_.push_back(t.id);
       if (!t.normalized) {
         raw_tokens_.add(t, t.content);
         continue;

@@ -31,6 +31,7 @@ struct TokenizerJson {
 class TokenizerJsonReader : public json::Handler {
  public:
   TokenizerJson parts;
+  bool has_vocabulary = false, has_merges = false;
 
   bool null() { return forward([](json::Builder& b) { return b.null(); }); }
   bool boolean(bool v) { return forward([v](json::Builder& b) { return b.boolean(v); }); }
@@ -87,11 +88,17 @@ class TokenizerJsonReader : public json::Handler {
 
   bool enter(At at) {
     at_ = at;
+    has_vocabulary |= at == At::vocabulary;
+    has_merges |= at == At::merges;
     return true;
   }
   bool check(status s) { return s || refuse(s.error().code, s.error().message); }
   bool bad_merge() {
     return refuse(errc::format, text("merge ", parts.merges.lengths.size(), " is neither \"left right\" nor [\"left\", \"right\"]"));
+  }
+
+  bool bad_shape(bool object) {
+    return refuse(errc::format, text("field ", in_quotes(key_), " must be ", object ? "an object" : "an array"));
   }
 
   /// "left right", with exactly one space
@@ -110,6 +117,8 @@ class TokenizerJsonReader : public json::Handler {
       if (at_ == At::vocabulary)
         return refuse(errc::format, text("token ", in_quotes(key_), " has an id that is not an integer from 0 to 2147483647"));
       if (at_ == At::merges || at_ == At::merge) return bad_merge();
+      if (at_ == At::root && (key_ == "model" || key_ == "added_tokens")) return bad_shape(key_ == "model");
+      if (at_ == At::model && (key_ == "vocab" || key_ == "merges")) return bad_shape(key_ == "vocab");
       builder_ = json::Builder(10'000);
       building_ = true;
     }
@@ -183,6 +192,8 @@ class TokenizerJsonReader : public json::Handler {
     const auto version = parts.version.as_string("version");
     if (!version || *version != "1.0") return not_supported("tokenizer.json: version", parts.version.describe());
   }
+  if (const auto bpe = read_bpe_options(parts.model); !bpe) return fail(bpe.error());  // names a model that is no BPE
+  if (!reader.has_vocabulary || !reader.has_merges) return fail(errc::format, "the file has no model with 'vocab' and 'merges'");
   if (status s = parts.vocabulary.finish(); !s) return fail(s.error());
   return std::move(parts);
 }

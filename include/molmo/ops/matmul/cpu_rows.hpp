@@ -22,15 +22,16 @@ void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_
   using W = typename F::element;
   const W* rows = reinterpret_cast<const W*>(w.data) + n * x.k;
   const float* xs = x.data + m * x.stride;
+  constexpr int together = V::size > 8 || T == 1 ? 8 : 4;  // T * together sums in 32 or 16 registers
   index_t i = 0;
-  for (; i + 8 <= count; i += 8) {
+  for (; i + together <= count; i += together) {
     if constexpr (T == 1) {
-      dot_rows<V, 8, 1>(rows + i * x.k, x.k, xs, x.stride, x.k, sums + i);
+      dot_rows<V, together, 1>(rows + i * x.k, x.k, xs, x.stride, x.k, sums + i);
     } else {
-      alignas(64) float eight[T * 8];
-      dot_rows<V, 8, T>(rows + i * x.k, x.k, xs, x.stride, x.k, eight);
+      alignas(64) float some[T * together];
+      dot_rows<V, together, T>(rows + i * x.k, x.k, xs, x.stride, x.k, some);
       for (int t = 0; t < T; ++t)
-        for (int r = 0; r < 8; ++r) sums[t * row_block + i + r] = eight[t * 8 + r];
+        for (int r = 0; r < together; ++r) sums[t * row_block + i + r] = some[t * together + r];
     }
   }
   for (; i < count; ++i) {
@@ -56,20 +57,20 @@ MOLMO_INLINE void finish_row(const Product<Out, E>& p, index_t m, index_t n, ind
 template <class V, class Out, class E>
 void multiply_few_rows(const Rows& x, const Product<Out, E>& p, index_t begin, index_t end) {
   using Sum = void (*)(const Rows&, index_t, const WeightMatrix&, index_t, index_t, float*);
-  constexpr int most = V::size > 8 ? 3 : 1;  // rows of x at once: 24 sums need 32 registers
-  Sum sum[3];
+  constexpr index_t most = 3;  // rows of x at once
+  Sum sum[most] = {};
   with_format(p.w.format, [&]<class F>(F) {
     if constexpr (requires { typename F::element; }) {
       sum[0] = &sum_rows<V, F, 1>;
-      sum[1] = &sum_rows<V, F, most == 3 ? 2 : 1>;
-      sum[2] = &sum_rows<V, F, most>;
+      sum[1] = &sum_rows<V, F, 2>;
+      sum[2] = &sum_rows<V, F, 3>;
     }
   });
-  alignas(64) float sums[3 * row_block];
+  alignas(64) float sums[most * row_block];
   for (index_t n = begin; n < end; n += row_block) {
     const index_t count = end - n < row_block ? end - n : row_block;
     for (index_t m = 0; m < x.m;) {
-      const index_t rows = x.m - m < most ? x.m - m : index_t{most};
+      const index_t rows = x.m - m < most ? x.m - m : most;
       sum[rows - 1](x, m, p.w, n, count, sums);
       for (index_t t = 0; t < rows; ++t) finish_row<V>(p, m + t, n, count, sums + t * row_block);
       m += rows;

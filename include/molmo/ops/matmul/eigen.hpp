@@ -2,8 +2,8 @@
 // matmul on EigenCpu: Eigen's product of an f32 tile, then one pass from there through the epilogue.
 //
 // y is cut into tiles of at most 256 x 256, which stay in the L2 cache. Weights of other formats are decoded, 256 of
-// each row at a time, into a panel of f32 that is multiplied and added to the tile; f32 weights are used where they lie.
-// A single row of x is a matrix-vector product, for which Eigen reads the weights once and in order.
+// each row at a time, into a panel of f32 that is multiplied and added to the tile; f32 weights are used where they
+// lie. A single row of x is a matrix-vector product, for which Eigen reads the weights once and in order.
 #pragma once
 
 #include <molmo/backend/eigen.hpp>
@@ -20,8 +20,8 @@ using EigenMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::
 using EigenRows = Eigen::Map<const EigenMatrix, 0, Eigen::OuterStride<>>;
 
 // tile (+)= x w^T for rows of w that lie `w_stride` apart.
-inline void eigen_product(const Rows& x, index_t m0, index_t rows, index_t k0, index_t depth, const float* w, index_t w_stride,
-                          index_t cols, float* tile, bool first) {
+inline void eigen_product(const Rows& x, index_t m0, index_t rows, index_t k0, index_t depth, const float* w,
+                          index_t w_stride, index_t cols, float* tile, bool first) {
   const EigenRows weights(w, cols, depth, Eigen::OuterStride<>(w_stride));
   const float* left = x.data + m0 * x.stride + k0;
   if (rows == 1) {
@@ -43,7 +43,8 @@ inline void eigen_product(const Rows& x, index_t m0, index_t rows, index_t k0, i
 
 // The sums of one tile, for any format.
 template <class F>
-void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatrix& w, index_t n0, index_t cols, EigenWorker& worker) {
+void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatrix& w, index_t n0, index_t cols,
+                EigenWorker& worker) {
   auto* tile = reinterpret_cast<float*>(worker.tile.data());
   const std::byte* first_row = w.data + n0 * format_bytes<F>(w.cols);
   if constexpr (std::is_same_v<F, F32>) {
@@ -52,10 +53,11 @@ void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatrix& w, 
     static_assert(eigen_tile % F::block == 0);
     auto* panel = reinterpret_cast<float*>(worker.panel.data());
     for (index_t k = 0; k < x.k; k += eigen_tile) {
-      const index_t depth = std::min(eigen_tile, x.k - k);
+      const index_t depth = (std::min)(eigen_tile, x.k - k);
       for (index_t n = 0; n < cols; ++n) {
         const std::byte* from = first_row + format_bytes<F>(n * w.cols + k);
-        for (index_t i = 0; i < depth; i += F::block) F::decode(from + i / F::block * F::bytes, panel + n * eigen_tile + i);
+        for (index_t i = 0; i < depth; i += F::block)
+          F::decode(from + i / F::block * F::bytes, panel + n * eigen_tile + i);
       }
       eigen_product(x, m0, rows, k, depth, panel, eigen_tile, cols, tile, k == 0);
     }
@@ -67,18 +69,21 @@ void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E>& p) 
   constexpr std::size_t bytes = eigen_tile * eigen_tile * sizeof(float);
   auto worker = cpu.workers().lend();
   if (worker && worker->tile.size() < bytes) worker->tile = AlignedBytes::zeroed(bytes, 1);
-  if (worker && worker->panel.size() < bytes && p.w.format != format_id<F32>) worker->panel = AlignedBytes::zeroed(bytes, 1);
-  const bool ready = worker && worker->tile.size() >= bytes && (p.w.format == format_id<F32> || worker->panel.size() >= bytes);
+  if (worker && worker->panel.size() < bytes && p.w.format != format_id<F32>)
+    worker->panel = AlignedBytes::zeroed(bytes, 1);
+  const bool ready =
+      worker && worker->tile.size() >= bytes && (p.w.format == format_id<F32> || worker->panel.size() >= bytes);
   if (!ready || x.k == 0) return multiply_one(x, p);
   for (index_t n0 = 0; n0 < p.w.rows; n0 += eigen_tile) {
-    const index_t cols = std::min(eigen_tile, p.w.rows - n0);
+    const index_t cols = (std::min)(eigen_tile, p.w.rows - n0);
     for (index_t m0 = 0; m0 < x.m; m0 += eigen_tile) {
-      const index_t rows = std::min(eigen_tile, x.m - m0);
+      const index_t rows = (std::min)(eigen_tile, x.m - m0);
       with_format(p.w.format, [&]<class F>(F) { eigen_sums<F>(x, m0, rows, p.w, n0, cols, *worker); });
       const auto* tile = reinterpret_cast<const float*>(worker->tile.data());
       for (index_t m = 0; m < rows; ++m)
         for (index_t n = 0; n < cols; ++n)
-          p.y[(m0 + m) * p.stride + n0 + n] = static_cast<T>(p.finish(ScalarAt<float>{m0 + m, n0 + n, tile[m * cols + n]}));
+          p.y[(m0 + m) * p.stride + n0 + n] =
+              static_cast<T>(p.finish(ScalarAt<float>{m0 + m, n0 + n, tile[m * cols + n]}));
     }
   }
 }

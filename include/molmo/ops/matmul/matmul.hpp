@@ -8,6 +8,7 @@
 // onednn.hpp, eigen.hpp beside this file.
 #pragma once
 
+#include <molmo/core/error.hpp>
 #include <molmo/expr/assign.hpp>
 #include <molmo/formats/weight.hpp>
 

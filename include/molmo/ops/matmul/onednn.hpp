@@ -2,9 +2,9 @@
 // matmul on OneDnn: f32 weights and many rows of x go to oneDNN, everything else to cpu.hpp.
 //
 // y is cut into tiles of at most 256 x 256. oneDNN writes a tile to scratch memory that stays in the L2 cache, and one
-// pass from there through the epilogue stores it: so any epilogue works, a residual in y included. (A dense tile is also
-// what lets oneDNN 2.6 choose its fastest kernel; into the columns of a wider y it was up to 1.4 times slower.) The cuts
-// depend on the sizes alone, so the bits of a result do not depend on the number of threads.
+// pass from there through the epilogue stores it: so any epilogue works, a residual in y included. (A dense tile is
+// also what lets oneDNN 2.6 choose its fastest kernel; into the columns of a wider y it was up to 1.4 times slower.)
+// The cuts depend on the sizes alone, so the bits of a result do not depend on the number of threads.
 #pragma once
 
 #include <molmo/backend/onednn.hpp>
@@ -17,8 +17,11 @@ namespace molmo::inline v0 {
 namespace detail {
 
 inline constexpr index_t dnnl_tile = 256;
-/// Rows of x, and multiply-adds, below which oneDNN does not pay.
-inline constexpr index_t dnnl_rows = 32;
+/// Rows of x from which oneDNN pays. Measured (oneDNN 2.6.3, AVX-512, f32, K x N from 288 x 768 to 2048 x 5504, one thread,
+/// in turn with cpu.hpp): 1.4 to 5 times slower at 2 rows, within 5 % at 16 to 32 rows, 4 to 15 % faster at 64 rows, 10 to
+/// 25 % faster at 512.
+inline constexpr index_t dnnl_rows = 64;
+/// Multiply-adds from which it pays to have a primitive: making one takes 0.2 to 2 ms.
 inline constexpr index_t dnnl_multiply_adds = index_t{1} << 22;
 
 // The primitives of one product: whole and last tiles, by rows and by columns. False where oneDNN refuses one.
@@ -34,7 +37,7 @@ struct DnnlTiles {
         if (rows[r] == 0 || cols[c] == 0) continue;
         of[r][c] = state.matmul({rows[r], cols[c], x.k, x.stride});
         if (of[r][c] == nullptr) return false;
-        scratch_bytes = std::max(scratch_bytes, of[r][c]->scratch_bytes());
+        scratch_bytes = (std::max)(scratch_bytes, of[r][c]->scratch_bytes());
       }
     return true;
   }
@@ -54,20 +57,25 @@ void finish_tile(const Product<T, E>& p, const float* tile, index_t m0, index_t 
   }
 }
 
-// Columns [begin, end) of one product, whole tiles of them but for the last.
+// Columns [begin, end) of one product, whole tiles of them but for the last. Where oneDNN fails, or there was no memory
+// for a tile (then it is null, and a small one lies on the stack), the plain loop calculates the sums.
 template <class V, class T, class E>
-void dnnl_columns(DnnlWorker& worker, const DnnlTiles& tiles, const Rows& x, const Product<T, E>& p, Range mine) {
+void dnnl_columns(DnnlWorker* worker, const DnnlTiles& tiles, const Rows& x, const Product<T, E>& p, Range mine) {
+  constexpr index_t short_edge = 32;
+  alignas(64) float stack_tile[short_edge * short_edge];
+  float* const tile = worker != nullptr ? reinterpret_cast<float*>(worker->tile.data()) : stack_tile;
+  const index_t edge = worker != nullptr ? dnnl_tile : short_edge;
   const auto* w = reinterpret_cast<const float*>(p.w.data);
-  auto* tile = reinterpret_cast<float*>(worker.tile.data());
-  for (index_t n = mine.begin; n < mine.end; n += dnnl_tile) {
-    const index_t cols = std::min(dnnl_tile, mine.end - n);
-    for (index_t m = 0; m < x.m; m += dnnl_tile) {
-      const Rows some{x.data + m * x.stride, std::min(dnnl_tile, x.m - m), x.k, x.stride};
-      const DnnlMatmul& matmul = *tiles.of[some.m < dnnl_tile][cols < dnnl_tile];
-      if (!matmul.run(worker.stream.get(), some.data, w + n * x.k, tile, worker.scratch.data())) {
-        const auto* bytes = reinterpret_cast<const std::byte*>(w + n * x.k);
-        multiply_many_rows<V, F32>(some, Product<float, Acc>{{bytes, format_id<F32>, cols, x.k}, tile, cols, acc}, 0, cols);
-      }
+  for (index_t n = mine.begin; n < mine.end; n += edge) {
+    const index_t cols = (std::min)(edge, mine.end - n);
+    for (index_t m = 0; m < x.m; m += edge) {
+      const Rows some{x.data + m * x.stride, (std::min)(edge, x.m - m), x.k, x.stride};
+      const auto* first = w + n * x.k;
+      if (worker == nullptr || !tiles.of[some.m < dnnl_tile][cols < dnnl_tile]->run(
+                                   worker->stream.get(), some.data, first, tile, worker->scratch.data()))
+        multiply_one(some,
+                     Product<float, Acc>{
+                         {reinterpret_cast<const std::byte*>(first), format_id<F32>, cols, x.k}, tile, cols, acc});
       finish_tile<V>(p, tile, m, some.m, n, cols);
     }
   }
@@ -80,25 +88,22 @@ void multiply(const OneDnn<Arch>& cpu, const Rows& x, const P&... products) {
   using namespace detail;
   using V = Lanes<Arch>;
   const bool worth_it = x.m >= dnnl_rows && x.m * x.k * (index_t{0} + ... + products.w.rows) >= dnnl_multiply_adds &&
-                        ((products.w.format == format_id<F32>) && ...);
+                        ((products.w.format == format_id<F32>)&&...);
   std::array<DnnlTiles, sizeof...(P)> tiles;
   std::size_t i = 0;
   if (!worth_it || !(tiles[i++].find(cpu.state(), x, products.w.rows) && ...))
     return multiply(static_cast<const Xsimd<Arch>&>(cpu), x, products...);
 
   std::size_t scratch_bytes = 0;
-  for (const DnnlTiles& t : tiles) scratch_bytes = std::max(scratch_bytes, t.scratch_bytes);
+  for (const DnnlTiles& t : tiles) scratch_bytes = (std::max)(scratch_bytes, t.scratch_bytes);
   cpu.parallel([&](int part, int parts) {
     const OneOmpThread alone;
     auto worker = cpu.state().workers.lend();
-    const bool ready = worker && worker->prepare(cpu.state().engine(), dnnl_tile * dnnl_tile * sizeof(float), scratch_bytes);
+    const bool ready =
+        worker && worker->prepare(cpu.state().engine(), dnnl_tile * dnnl_tile * sizeof(float), scratch_bytes);
     const DnnlTiles* t = tiles.data();
     const auto one = [&](const auto& p) {
-      const Range mine = split(p.w.rows, part, parts, dnnl_tile);
-      if (ready)
-        dnnl_columns<V>(*worker, *t++, x, p, mine);
-      else
-        multiply_many_rows<V, F32>(x, p, mine.begin, mine.end);
+      dnnl_columns<V>(ready ? &*worker : nullptr, *t++, x, p, split(p.w.rows, part, parts, dnnl_tile));
     };
     (one(products), ...);
   });

@@ -99,12 +99,16 @@ namespace detail {
   return count;
 }
 
-/// Draw number `step` from the logits. `scratch` has room for n candidates. errc::invalid_logits where any is NaN.
+/// Draw number `step` from the logits. `scratch` has room for n candidates. errc::invalid_logits where any is NaN,
+/// errc::invalid_argument as check().
 [[nodiscard]] inline result<std::int32_t> sample(const float* logits, index_t n, const SamplingOptions& o, std::uint64_t step,
                                                  Candidate* scratch) {
+  if (status s = check(o); !s) return fail(s.error());
   const index_t best = argmax(logits, n);
   if (best < 0) return fail(errc::invalid_logits, "the logits contain NaN; are the weights damaged?");
   if (o.temperature == 0 || logits[best] == -std::numeric_limits<float>::infinity()) return static_cast<std::int32_t>(best);
+  // So cold that logits / temperature leaves the range of f32: only the best remains.
+  if (std::isfinite(logits[best]) && !std::isfinite(logits[best] / static_cast<float>(o.temperature))) return static_cast<std::int32_t>(best);
   const index_t count = filter_candidates(logits, n, o, scratch);
   const double u = philox_uniform(o.seed, 0, step);
   double sum = 0;

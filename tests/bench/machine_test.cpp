@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine's limits: that they are there and plausible. Not their values: the machine of a test run is busy.
+#if defined(MOLMO_HAS_XSIMD)
+#include <molmo/bench/machine.hpp>
+
+#include <support/catch.hpp>
+
+using namespace molmo;
+
+TEST_CASE("measure_machine: every limit is measured") {
+  const Xsimd<> cpu{2};
+  const Machine m = measure_machine(cpu, Effort::quick);
+  CHECK(m.threads == 2);
+  for (const Rate& r : {m.flops, m.read_l2, m.read_l3, m.read_dram, m.copy, m.triad, m.update}) {
+    CHECK(r.min > 1e6);  // a million per second: any machine, under any sanitizer
+    CHECK(r.min <= r.median);
+    CHECK(r.median <= r.max);
+    CHECK(r.max < 1e15);
+  }
+}
+
+TEST_CASE("cache_sizes: levels in order") {
+  const CacheSizes c = cache_sizes();
+  CHECK(c.l1 >= 4096);
+  CHECK(c.l1 <= c.l2);
+  CHECK(c.l2 <= c.l3);
+}
+
+TEST_CASE("measure_read: small and large tables") {
+  const Xsimd<> cpu;
+  CHECK(measure_read(cpu, 1, Effort::quick).median > 1e6);  // at least one group of rows
+  CHECK(measure_read(cpu, std::size_t{8} << 20, Effort::quick).median > 1e6);
+}
+
+TEST_CASE("read_work adds every float once") {
+  constexpr index_t n = 3 * detail::read_streams * detail::read_row;
+  Tensor<float, dyn> t(n);
+  for (index_t i = 0; i < n; ++i) t[i] = static_cast<float>(i % 2);
+  CHECK(detail::read_work<Lanes<>>(t.data(), n) == static_cast<float>(n / 2));
+}
+
+TEST_CASE("Walk goes through a table in pieces and starts again") {
+  detail::Walk walk{10, 4};
+  CHECK(walk.next() == 0);
+  CHECK(walk.next() == 4);
+  CHECK(walk.next() == 0);
+  detail::Walk whole{4, 4};
+  CHECK(whole.next() == 0);
+  CHECK(whole.next() == 0);
+}
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reductions on the GPU against double arithmetic; twice the same bits; errors as values. Needs a GPU.
+#include <molmo/cuda.cuh>
+
+#include "expr/fixtures.hpp"
+#include "support/catch.hpp"
+
+using namespace molmo;
+using fixtures::Numbers;
+
+TEST_CASE("cuda: sum and max_of, every length, aligned and not, the same bits twice") {
+  const Cuda cuda = or_throw(Cuda::make());
+  std::vector<index_t> sizes = {255, 256, 257, 65537, 1000000, 5000011};
+  for (index_t n = 1; n <= 70; ++n) sizes.push_back(n);
+  for (const index_t n : sizes) {
+    Numbers<float> x(n, 1);
+    x[n - 1] = 9;
+    double want = 0, size = 0;
+    for (index_t i = 0; i < n; ++i) want += static_cast<double>(x[i]), size += std::fabs(static_cast<double>(x[i]));
+    auto room = or_throw(DeviceTensor<float, dyn>::make(n + 1));
+    for (const index_t shift : {0, 1}) {
+      const auto v = room.view().slice(shift, n);
+      or_throw(copy(cuda, v, x.tokens()));
+      const float s = sum(cuda, v);
+      INFO("n = " << n << ", shift " << shift);
+      CHECK(std::fabs(static_cast<double>(s) - want) <= 1e-6 * size);
+      CHECK(sum(cuda, v) == s);
+      CHECK(max_of(cuda, v) == 9);
+    }
+  }
+  const View<const float, Shape<dyn, 8>, Device> none(nullptr, 0);
+  CHECK(sum(cuda, none) == 0);
+  CHECK(cuda.synchronize());
+}
+
+TEST_CASE("cuda: row_sum, row_max and a broadcasting sum") {
+  const Cuda cuda = or_throw(Cuda::make());
+  const auto check = [&]<index_t D>(std::integral_constant<index_t, D>, index_t rows) {
+    Numbers<bf16> x(rows * D, 2);
+    Numbers<float> w(D, 3), s(rows), m(rows);
+    auto dx = or_throw(DeviceTensor<bf16, dyn, D>::make(rows));
+    auto dw = or_throw(DeviceTensor<float, D>::make());
+    auto ds = or_throw(DeviceTensor<float, dyn>::make(rows)), dm = or_throw(DeviceTensor<float, dyn>::make(rows));
+    or_throw(copy(cuda, dx, x.template tokens<D>()));
+    or_throw(copy(cuda, dw, w.template fixed<D>()));
+    on(cuda, ds) = row_sum(dx * dw);
+    on(cuda, dm) = row_max(dx * dw);
+    or_throw(copy(cuda, s.tokens(), ds));
+    or_throw(copy(cuda, m.tokens(), dm));
+    or_throw(cuda.synchronize());
+    double everything = 0, size = 0;
+    for (index_t r = 0; r < rows; ++r) {
+      double want = 0, all = 0, largest = -1e30;
+      for (index_t c = 0; c < D; ++c) {
+        const double v = static_cast<double>(x[r * D + c]) * static_cast<double>(w[c]);
+        want += v, all += std::fabs(v), largest = std::max(largest, v);
+      }
+      INFO(rows << " x " << D << ", row " << r);
+      CHECK(std::fabs(static_cast<double>(s[r]) - want) <= 1e-6 * all);
+      CHECK(static_cast<double>(m[r]) == Approx(largest).epsilon(1e-6));
+      everything += want, size += all;
+    }
+    CHECK(std::fabs(static_cast<double>(sum(cuda, dx * dw)) - everything) <= 1e-6 * size);
+  };
+  check(std::integral_constant<index_t, 1>{}, 9);
+  check(std::integral_constant<index_t, 33>{}, 70);
+  check(std::integral_constant<index_t, 128>{}, 1);
+  check(std::integral_constant<index_t, 4096>{}, 300);
+  check(std::integral_constant<index_t, 33001>{}, 5);
+}
+
+TEST_CASE("cuda: no memory and other lengths are errors with a sentence, and the GPU goes on") {
+  const Cuda cuda = or_throw(Cuda::make());
+  const auto huge = DeviceTensor<float, dyn, 4096>::make(index_t{1} << 40);
+  REQUIRE_FALSE(huge);
+  CHECK(huge.error().code == errc::out_of_memory);
+  const auto senseless = DeviceTensor<float, dyn>::make(-1);
+  REQUIRE_FALSE(senseless);
+  CHECK(senseless.error().message.find("-1") != std::string::npos);
+  auto x = or_throw(DeviceTensor<float, dyn>::make(8));
+  Numbers<float> host(9);
+  const auto refused = copy(cuda, x, host.tokens());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == errc::invalid_argument);
+  on(cuda, x) = x + 2;
+  CHECK(sum(cuda, x) == 16);
+  CHECK(cuda.synchronize());
+}

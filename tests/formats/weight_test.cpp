@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The weight formats: what a format must have, their numbers and names, decoding of every 16-bit pattern, slices of matrices.
+#include <molmo/core/tensor.hpp>
+#include <molmo/formats/weight.hpp>
+
+#include "support/catch.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+using namespace molmo;
+
+namespace {
+
+// Four weights in two bytes: a scale and four signs. Not in the list; shows that a format needs nothing but the contract.
+struct Signs {
+  static constexpr const char* name = "signs";
+  static constexpr index_t block = 4, bytes = 2;
+  static void decode(const std::byte* p, float* out) {
+    const float scale = static_cast<float>(std::to_integer<int>(p[0]));
+    for (int i = 0; i < 4; ++i) out[i] = (std::to_integer<unsigned>(p[1]) >> i) & 1u ? -scale : scale;
+  }
+};
+static_assert(WeightFormat<Signs> && WeightFormat<F32> && WeightFormat<Bf16> && WeightFormat<F16>);
+static_assert(!WeightFormat<float>);
+static_assert(format_bytes<F32>(10) == 40 && format_bytes<Bf16>(10) == 20 && format_bytes<F16>(10) == 20 && format_bytes<Signs>(8) == 4);
+
+}  // namespace
+
+TEST_CASE("formats: number, name and type belong together") {
+  CHECK(Formats::size == 3);
+  CHECK(std::string(format_name(format_id<F32>)) == "f32");
+  CHECK(std::string(format_name(format_id<Bf16>)) == "bf16");
+  CHECK(std::string(format_name(format_id<F16>)) == "f16");
+  for (int i = 0; i < Formats::size; ++i)
+    with_format(static_cast<FormatId>(i), [&]<class F>(F) { CHECK(static_cast<int>(format_id<F>) == i); });
+}
+
+TEST_CASE("formats: every 16-bit pattern decodes to its value, from any address") {
+  std::byte memory[3];
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const std::uint16_t stored = static_cast<std::uint16_t>(bits);
+    std::memcpy(memory + 1, &stored, 2);  // not aligned
+    float got_bf16, got_f16;
+    Bf16::decode(memory + 1, &got_bf16);
+    F16::decode(memory + 1, &got_f16);
+    float want_bf16;
+    const std::uint32_t upper = bits << 16;
+    std::memcpy(&want_bf16, &upper, 4);
+    const int exponent = static_cast<int>((bits >> 10) & 31), fraction = static_cast<int>(bits & 1023);
+    const float sign = bits >> 15 ? -1.0f : 1.0f;
+    const float want_f16 = exponent == 31 ? (fraction ? std::nanf("") : INFINITY)
+                           : exponent     ? std::ldexp(1.0f + static_cast<float>(fraction) / 1024.0f, exponent - 15)
+                                          : std::ldexp(static_cast<float>(fraction), -24);
+    if (!(std::isnan(want_bf16) ? std::isnan(got_bf16) : std::memcmp(&got_bf16, &want_bf16, 4) == 0)) FAIL("bf16 " << bits);
+    const float signed_f16 = sign * want_f16;
+    if (!(std::isnan(want_f16) ? std::isnan(got_f16) : std::memcmp(&got_f16, &signed_f16, 4) == 0)) FAIL("f16 " << bits);
+  }
+  SUCCEED();
+}
+
+TEST_CASE("weights: rows in bytes, slices, and the format of a tensor's elements") {
+  const std::vector<std::byte> bytes(200);
+  const WeightMatrix m{bytes.data(), format_id<Bf16>, 10, 7};
+  CHECK(m.row_bytes() == 14);
+  const WeightMatrix part = m.slice(3, 4);
+  CHECK(part.data == bytes.data() + 42);
+  CHECK((part.rows == 4 && part.cols == 7 && part.format == m.format));
+  const WeightMatrix again = part.slice(1, 2);
+  CHECK(again.data == bytes.data() + 56);
+
+  Tensor<float, 2, 3> f;
+  Tensor<bf16, 2, 3> b;
+  Tensor<f16, 2, 3> h;
+  const Weight<Shape<2, 3>> wf(f.view()), wb(b.view()), wh(h.view());
+  CHECK((wf.format == format_id<F32> && wb.format == format_id<Bf16> && wh.format == format_id<F16>));
+  CHECK((wf.matrix().rows == 2 && wf.matrix().cols == 3 && wf.matrix().data == reinterpret_cast<const std::byte*>(f.data())));
+  CHECK(Weight<Shape<2, 3>>().data == nullptr);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The meaning of matmul (Reference) against loops written here, the statement on(ctx, y) = matmul(x, w), and its epilogues.
+#include <molmo/core/tensor.hpp>
+#include <molmo/ops/matmul/matmul.hpp>
+
+#include "support/compare.hpp"
+#include "support/random.hpp"
+
+#include <cmath>
+#include <vector>
+
+using namespace molmo;
+using namespace molmo_test;
+
+namespace {
+
+constexpr index_t K = 19, N = 11;
+using X = Tensor<float, dyn, K>;
+using Y = Tensor<float, dyn, N>;
+using W = Tensor<float, N, K>;
+
+template <class T>
+void fill(T& t, Random& random) {
+  for (index_t i = 0; i < t.size(); ++i) t[i] = static_cast<typename T::element>(random.number());
+}
+
+template <class Wt>
+std::vector<double> product(const X& x, const Wt& w) {
+  std::vector<double> out;
+  for (index_t m = 0; m < x.tokens(); ++m)
+    for (index_t n = 0; n < N; ++n) {
+      double sum = 0;
+      for (index_t k = 0; k < K; ++k) sum += static_cast<double>(x(m, k)) * static_cast<double>(static_cast<float>(w(n, k)));
+      out.push_back(sum);
+    }
+  return out;
+}
+
+template <class T>
+struct Elements {
+  const T* p;
+  index_t n;
+  const T* data() const { return p; }
+  index_t size() const { return n; }
+};
+template <class T>
+Elements<typename T::element> elements(const T& t) {
+  return {t.data(), t.size()};
+}
+
+constexpr double one_rounding = 6e-8;  // Reference adds in double and rounds once, relative to the result
+
+}  // namespace
+
+TEST_CASE("matmul: Reference against double loops, in every format of weights") {
+  Random random(1);
+  X x(5);
+  W w;
+  Tensor<bf16, N, K> wb;
+  Tensor<f16, N, K> wh;
+  fill(x, random), fill(w, random), fill(wb, random), fill(wh, random);
+  Y y(5);
+  on(Reference{}, y) = matmul(x, w);
+  REQUIRE_CLOSE(elements(y), product(x, w), 0, one_rounding);
+  on(Reference{}, y) = matmul(x, wb);
+  REQUIRE_CLOSE(elements(y), product(x, wb), 0, one_rounding);
+  on(Reference{}, y) = matmul(x, wh);
+  REQUIRE_CLOSE(elements(y), product(x, wh), 0, one_rounding);
+  // 16-bit outputs round once more: 2^-9 and 2^-12 of the value.
+  Tensor<bf16, dyn, N> yb(5);
+  on(Reference{}, yb) = matmul(x, w);
+  REQUIRE_CLOSE(elements(yb), product(x, w), 0, 1.0 / 256);
+  Tensor<f16, dyn, N> yh(5);
+  on(Reference{}, yh) = matmul(x, w);
+  REQUIRE_CLOSE(elements(yh), product(x, w), 1e-7, 1.0 / 2048);
+}
+
+TEST_CASE("matmul: epilogues see the element about to be stored, its column and its place") {
+  Random random(2);
+  X x(4);
+  W w;
+  Y up(4), y(4), before(4);
+  Tensor<float, N> bias;
+  fill(x, random), fill(w, random), fill(up, random), fill(bias, random), fill(before, random);
+  const auto p = product(x, w);
+  std::vector<double> want;
+  for (index_t i = 0; i < y.size(); ++i) {
+    const double a = p[static_cast<std::size_t>(i)] + static_cast<double>(bias[i % N]);
+    want.push_back(a / (1 + std::exp(-a)) * static_cast<double>(up[i]) + static_cast<double>(before[i]));
+  }
+  for (index_t i = 0; i < y.size(); ++i) y[i] = before[i];
+  on(Reference{}, y) = matmul(x, w).then(silu(acc + bias) * up + y);
+  REQUIRE_CLOSE(elements(y), want, 1e-6, 1e-6);  // silu in f32: a few roundings of values of size 5
+}
+
+TEST_CASE("matmul: broken contracts are refused before anything is written") {
+  X x(4);
+  W w;
+  Y y(3);
+  for (index_t i = 0; i < y.size(); ++i) y[i] = 7;
+#if MOLMO_EXCEPTIONS
+  CHECK_THROWS_AS((on(Reference{}, y) = matmul(x, w)), contract_error);
+#endif
+  for (index_t i = 0; i < y.size(); ++i) CHECK(y[i] == 7);
+}
+
+TEST_CASE("matmul: no tokens is no work") {
+  X x(0);
+  W w;
+  Y y(0);
+  on(Reference{}, y) = matmul(x, w);
+  CHECK(y.size() == 0);
+}
+
+TEST_CASE("matmul_cost: twice the multiply-adds, every byte once") {
+  const WeightMatrix w{nullptr, format_id<Bf16>, 3, 5};
+  CHECK(matmul_cost(7, w).flops == 2.0 * 7 * 3 * 5);
+  CHECK(matmul_cost(7, w).bytes == 3.0 * 5 * 2 + 4.0 * 7 * (3 + 5));
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line tool: options, help and exit codes. The commands are in molmo/, one file each.
+//
+//   0    done
+//   1    the work failed: one sentence on standard error says why
+//   2    wrong usage
+//   130  stopped by Ctrl-C (143: by SIGTERM);  141: the reader of standard output went away
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "molmo/commands.hpp"
+#include "molmo/terminal.hpp"
+
+namespace molmo_tool {
+
+std::string_view cli_version() { return CLI11_VERSION; }
+
+namespace {
+
+void add_backend_options(CLI::App& app, BackendArgs& args) {
+  const std::string choices = backend_choices();
+  args.backend = choices.substr(0, choices.find('|'));
+  app.add_option("--backend", args.backend, fmt::format("{}: what calculates (default: {})", choices, args.backend))
+      ->type_name("NAME")
+      ->check(CLI::Validator(
+          [choices](std::string& name) {
+            if (has_backend(name)) return std::string();
+            const bool known = name == "xsimd" || name == "onednn" || name == "eigen";
+            return fmt::format("'{}' {}; there are {}", name, known ? "is not compiled into this program" : "is no backend", choices);
+          },
+          ""));
+  app.add_option("-t,--threads", args.threads, "threads (default: $MOLMO_NUM_THREADS, else one per core)")->type_name("N");
+}
+
+void add_json_option(CLI::App& app, bool& json) { app.add_flag("--json", json, "print one JSON object instead of text"); }
+
+CLI::App* add_generate(CLI::App& app, GenerateArgs& args) {
+  CLI::App* sub = app.add_subcommand("generate", "continue a text");
+  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")->required()->type_name("");
+  sub->add_option("-p,--prompt", args.prompt, "the text to continue; \"\": begin with nothing, \"-\": read standard input")->type_name("TEXT");
+  sub->add_option("-f,--prompt-file", args.prompt_file, "read the text to continue from a file")->type_name("FILE");
+  sub->add_option("-n,--max-new", args.max_new, "tokens to generate at most (default: 256)")->type_name("N");
+  sub->add_option("-T,--temperature", args.temperature, "0: greedy, the likeliest token; 1: as the model says; above: wilder")->type_name("T");
+  sub->add_option("-k,--top-k", args.top_k, "draw among the K likeliest tokens only; 0: off")->type_name("K");
+  sub->add_option("-P,--top-p", args.top_p, "draw among the likeliest that have P of the probability; 1: off")->type_name("P");
+  sub->add_option("-s,--seed", args.seed, "another seed, another text; the same seed, the same text (default: 0)")->type_name("S");
+  sub->add_option("-c,--context", args.context, "positions of the KV cache (default: what the text needs, at most the model's)")->type_name("N");
+  add_backend_options(*sub, args.run);
+  sub->add_flag("--stats", args.stats, "afterwards, speeds and their share of this machine's limit on standard error");
+  add_json_option(*sub, args.json);
+  sub->add_flag("--echo", args.echo, "print the prompt before its continuation");
+  sub->add_flag("--special", args.special, "let special tokens spelled out in the prompt (<|...|>) be those tokens");
+  sub->add_flag("--no-bos", args.no_bos, "put no beginning-of-text token before the prompt");
+  sub->footer(R"(
+The text goes to standard output, piece by piece, and ends with a newline; Ctrl-C ends it early.
+Sampling: what the command line leaves out comes from the model's generation_config.json if that says "do_sample";
+else it is greedy, or, where --top-k or --top-p is given, at temperature 1.
+
+Examples:
+  molmo generate models/shakespeare --prompt "ROMEO:" --echo --stats
+  molmo generate OLMo-2-0425-1B -p "The capital of France is" -n 20 --temperature 0
+  molmo generate OLMo-2-0425-1B --prompt-file letter.txt --temperature 0.8 --top-p 0.95 --seed 7
+  fortune | molmo generate models/shakespeare --prompt - --json)");
+  return sub;
+}
+
+CLI::App* add_inspect(CLI::App& app, InspectArgs& args) {
+  CLI::App* sub = app.add_subcommand("inspect", "what a model folder holds, what it needs, whether it runs here");
+  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")->required()->type_name("");
+  sub->add_option("-c,--context", args.context, "plan the memory for so many positions (default: the model's, at most 4096)")->type_name("N");
+  add_json_option(*sub, args.json);
+  sub->footer(R"(
+Checks the weights against the model's type, too: a damaged or incomplete folder ends with exit code 1 and the reasons.
+For a shape that is not compiled in, prints the nearest one that is and the line to add.
+
+Examples:
+  molmo inspect models/shakespeare
+  molmo inspect OLMo-2-0425-1B --context 4096 --json)");
+  return sub;
+}
+
+CLI::App* add_bench(CLI::App& app, BenchArgs& args) {
+  CLI::App* sub = app.add_subcommand("bench", "tokens per second, beside what this machine could do");
+  auto* dir = sub->add_option("DIR", args.directory, "model folder, or")->type_name("");
+  sub->add_option("--config", args.config, "a compiled-in model with random weights (default: shakespeare):\n" + std::string(38, ' ') + model_names())
+      ->type_name("NAME")
+      ->excludes(dir);
+  sub->add_option("--format", args.format, "f32|bf16|f16: of the random weights (default: bf16)")
+      ->type_name("F")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->excludes(dir);
+  sub->add_option("--prefill", args.prefill, "tokens of the prompt (default: 128)")->type_name("N");
+  sub->add_option("--decode", args.decode, "tokens generated after it (default: 64)")->type_name("N");
+  sub->add_option("-r,--repeat", args.repeat, "repetitions, of which the median counts (default: 5; no new one after 30 s)")->type_name("N");
+  add_backend_options(*sub, args.run);
+  add_json_option(*sub, args.json);
+  sub->footer(R"(
+The limit of decode is the time to read its weights and KV cache once, at the bandwidth measured for a set of that size;
+that of prefill is the time of its multiply-adds at the measured peak. Same run, same threads.
+
+Examples:
+  molmo bench
+  molmo bench --config qwen2_5_0_5b --threads 1
+  molmo bench OLMo-2-0425-1B --prefill 512 --decode 128 --json)");
+  return sub;
+}
+
+int report(const result<int>& done) {
+  if (done) return *done;
+  fmt::print(stderr, "{} {}\n", red("molmo:", stderr), done.error().message);
+  return done.error().code == molmo::errc::invalid_argument ? exit_usage : exit_failure;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("molmo runs transformer language models on this machine.", "molmo");
+  app.get_formatter()->column_width(36);
+  app.set_version_flag("-v,--version", &about, "version, compiler, instruction set, backends, libraries");
+  app.set_help_flag("-h,--help", "this text; `molmo COMMAND --help` says more about one");
+  app.footer(R"(
+Examples:
+  molmo generate models/shakespeare --prompt "ROMEO:" --stats
+  molmo inspect models/shakespeare
+  molmo bench --config qwen2_5_0_5b
+
+Environment:  MOLMO_NUM_THREADS  threads, where --threads does not say
+              NO_COLOR           no colours
+Exit codes:   0 done, 1 failed (one sentence on standard error says why), 2 wrong usage, 130 stopped by Ctrl-C)");
+  GenerateArgs generate_args;
+  InspectArgs inspect_args;
+  BenchArgs bench_args;
+  bool list_json = false;
+  const CLI::App* generate_app = add_generate(app, generate_args);
+  const CLI::App* inspect_app = add_inspect(app, inspect_args);
+  const CLI::App* bench_app = add_bench(app, bench_args);
+  CLI::App* models_app = app.add_subcommand("models", "the models that are compiled in, and where they come from");
+  add_json_option(*models_app, list_json);
+  for (CLI::App* sub : app.get_subcommands({})) sub->set_help_flag("-h,--help", "this text");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // help and version
+    app.exit(e);
+    return std::fflush(stdout) == 0 ? exit_ok : exit_failure;
+  } catch (const CLI::ParseError& e) {
+    std::string about_help = "molmo --help";
+    for (const CLI::App* sub : app.get_subcommands()) about_help = "molmo " + sub->get_name() + " --help";
+    fmt::print(stderr, "{} {}; see {}\n", red("molmo:", stderr), e.what(), about_help);
+    return exit_usage;
+  }
+  if (generate_app->parsed()) return report(generate(generate_args));
+  if (inspect_app->parsed()) return report(inspect(inspect_args));
+  if (bench_app->parsed()) return report(bench(bench_args));
+  if (models_app->parsed()) return report(list_models(list_json));
+  fmt::print(stderr, "{}", app.help());
+  return exit_usage;
+}
+
+}  // namespace
+}  // namespace molmo_tool
+
+int main(int argc, char** argv) {
+  if (const std::string_view lacking = molmo_tool::missing_instructions(); !lacking.empty()) {
+    std::fprintf(stderr, "molmo: this program was compiled for %.*s, which this processor lacks; build it here, or with -DMOLMO_NATIVE=OFF\n",
+                 static_cast<int>(lacking.size()), lacking.data());
+    return molmo_tool::exit_failure;
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, looked at where it happens
+  try {
+    return molmo_tool::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("molmo: out of memory\n", stderr);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "molmo: %s\n", e.what());
+  }
+  return molmo_tool::exit_failure;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "interrupt.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+
+namespace molmo_tool {
+
+Interrupts::Interrupts() {
+  sigemptyset(&waited_);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction now {};
+    if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&waited_, signal);  // nohup stays nohup
+  }
+  sigset_t blocked = waited_;
+  sigaddset(&blocked, SIGUSR1);  // how the destructor wakes the waiter
+  pthread_sigmask(SIG_BLOCK, &blocked, &before_);
+  sigaddset(&waited_, SIGUSR1);
+  waiter_ = std::thread([this] { wait(); });
+}
+
+Interrupts::~Interrupts() {
+  finished_.store(true);
+  pthread_kill(waiter_.native_handle(), SIGUSR1);
+  waiter_.join();
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+void Interrupts::wait() {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&waited_, &signal) != 0) continue;
+    if (finished_.load()) return;
+    if (signal == SIGUSR1) continue;
+    signal_.store(signal);
+    if (source_.stop_requested()) _exit(128 + signal);
+    source_.request_stop();
+  }
+}
+
+}  // namespace molmo_tool

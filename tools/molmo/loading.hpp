@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a folder to a model on a backend, with a progress bar, and with words for what can go wrong on the way.
+#pragma once
+
+#include "commands.hpp"
+#include "models.hpp"
+
+#include <molmo/io/generation_config.hpp>
+
+#include <stop_token>
+
+namespace molmo_tool {
+
+/// Wrong usage: exit code 2.
+[[nodiscard]] inline molmo::failure usage_error(std::string message) { return fail(errc::invalid_argument, std::move(message)); }
+/// An error of the library, which is never the usage's fault: exit code 1.
+[[nodiscard]] inline molmo::failure failure_of_work(const molmo::error& e) {
+  return fail(e.code == errc::invalid_argument ? errc::format : e.code, e.message);
+}
+
+/// Is it a folder? The error says what else it is.
+[[nodiscard]] status check_folder(const std::string& directory);
+
+struct Opened {
+  LlmConfig file;  ///< as the checkpoint has it; its max_sequence_length may differ from the compiled-in one
+  Ready ready;
+  double seconds = 0;
+  double bytes_per_parameter = 0;
+};
+/// The model in the folder, its weights read into the system's cache where they fit into memory.
+[[nodiscard]] result<Opened> open_model(const std::string& directory, const BackendArgs& args, const std::stop_token& stop);
+/// A model with random weights.
+[[nodiscard]] result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args);
+
+/// A session, unless it would take more memory than there is.
+[[nodiscard]] result<std::unique_ptr<AnySession>> start_session(const AnyLlm& model, const SessionOptions& options);
+
+}  // namespace molmo_tool

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine.hpp"
+
+#if MOLMO_HAS_XSIMD
+#include <molmo/bench/machine.hpp>
+#endif
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <string_view>
+#include <thread>
+
+#include <unistd.h>
+
+namespace molmo_tool {
+namespace {
+
+constexpr int most_threads = 1024;
+
+// The number after `label` in a file of lines such as "MemAvailable:   123 kB".
+std::optional<std::uint64_t> number_in(const char* path, std::string_view label) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(label)) continue;
+    const std::size_t digit = line.find_first_of("0123456789", label.size());
+    std::uint64_t n = 0;
+    if (digit != line.npos && std::from_chars(line.data() + digit, line.data() + line.size(), n).ec == std::errc{}) return n;
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::uint64_t available_memory() {
+  std::uint64_t bytes = std::numeric_limits<std::uint64_t>::max();
+  if (const auto kib = number_in("/proc/meminfo", "MemAvailable:")) {
+    bytes = *kib * 1024;
+  } else {
+#if defined(_SC_PHYS_PAGES)
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && size > 0) bytes = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size);
+#endif
+  }
+  const auto limit = number_in("/sys/fs/cgroup/memory.max", "");
+  const auto used = number_in("/sys/fs/cgroup/memory.current", "");
+  if (limit && used) {
+    const std::uint64_t cache = number_in("/sys/fs/cgroup/memory.stat", "inactive_file").value_or(0);  // given back on demand
+    const std::uint64_t taken = *used > cache ? *used - cache : 0;
+    bytes = std::min(bytes, *limit > taken ? *limit - taken : 0);
+  }
+  return bytes;
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != line.npos) return line.substr(colon + 2);
+  }
+  return {};
+}
+
+molmo::result<int> threads_to_use(std::optional<int> asked) {
+  const auto wrong = [](std::string_view where, std::string_view value) {
+    return molmo::fail(molmo::errc::invalid_argument,
+                       molmo::text(where, " is '", value.substr(0, 40), "'; it must be a number from 1 to ", most_threads));
+  };
+  if (asked) {
+    if (*asked < 1 || *asked > most_threads) return wrong("--threads", std::to_string(*asked));
+    return *asked;
+  }
+  if (const char* set = std::getenv("MOLMO_NUM_THREADS"); set != nullptr && *set != '\0') {
+    const std::string_view value = set;
+    int n = 0;
+    const auto end = std::from_chars(value.data(), value.data() + value.size(), n);
+    if (end.ec != std::errc{} || end.ptr != value.data() + value.size() || n < 1 || n > most_threads) return wrong("MOLMO_NUM_THREADS", value);
+    return n;
+  }
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+Limits measure_limits(int threads, double set_bytes) {
+#if MOLMO_HAS_XSIMD
+  // Beyond a quarter of a gigabyte nothing is left in a cache, and a larger table would only take memory.
+  const std::size_t bytes = static_cast<std::size_t>(std::clamp(set_bytes, 65536.0, double{256 << 20}));
+  const molmo::Xsimd<> cpu(threads);
+  (void)molmo::measure_flops(cpu, molmo::Effort::quick);  // the threads find their cores
+  const double flops = molmo::measure_flops(cpu, molmo::Effort::quick).median;
+  return {molmo::measure_read(cpu, bytes, molmo::Effort::quick).median, flops};
+#else
+  (void)threads, (void)set_bytes;
+  return {};
+#endif
+}
+
+}  // namespace molmo_tool

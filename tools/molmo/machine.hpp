@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this machine has and can do: free memory, threads, and the limits that speeds are compared with.
+#pragma once
+
+#include <molmo/core/result.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace molmo_tool {
+
+/// Bytes that a program may still allocate without swapping: what the system says is available, or what is left under the
+/// limit of its container. The largest number where nobody says.
+[[nodiscard]] std::uint64_t available_memory();
+/// "Intel(R) Xeon(R) ...", or "".
+[[nodiscard]] std::string processor_name();
+
+/// The threads to use: what was asked for on the command line, else MOLMO_NUM_THREADS, else one per core.
+/// errc::invalid_argument where either is not a number from 1 to 1024.
+[[nodiscard]] molmo::result<int> threads_to_use(std::optional<int> asked);
+
+/// Speeds of the machine, measured now, in a few hundredths of a second; 0 where this program cannot measure them.
+struct Limits {
+  double read = 0;  ///< bytes/s of reading a set of that size again and again
+  double flops = 0; ///< f32 operations/s, a multiply-add counting two
+};
+[[nodiscard]] Limits measure_limits(int threads, double set_bytes);
+
+}  // namespace molmo_tool
