@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // 02  A matrix product and what follows it, in one go: bias, activation, gate and residual are applied while the product is
 // stored, so nothing is written to memory twice.
-// needs: xsimd
 #include <molmo/cpu.hpp>
 #include <molmo/molmo.hpp>
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // 03  A model of your own: sizes as a value, facts that the compiler knows, weights of your own making, one forward pass.
-// needs: xsimd
 #include <molmo/cpu.hpp>
 #include <molmo/molmo.hpp>
 #include <molmo/run/session.hpp>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // 04  Text from a checkpoint folder:   04_generate_text FOLDER [PROMPT]
-// needs: xsimd io
-// run: {models}/shakespeare JULIET:
+// run: models/shakespeare JULIET:
 #include <molmo/cpu.hpp>
 #include <molmo/run.hpp>
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // 05  Three ways to put something of your own in: a function, the threads, and a backend that does one op itself.
-// needs: xsimd
 #include <molmo/cpu.hpp>
 #include <molmo/molmo.hpp>
 

@@ -66,7 +66,8 @@ class SpeechBubble {
 
 using Session = molmo::Session<Bard, molmo::Xsimd<>>;
 
-// A character speaks on its own thread. Destroying it, or calling be_quiet(), ends the speech between two layers.
+// A character speaks on its own thread. Destroying it, or calling be_quiet(), ends the speech at the next token, and while the
+// prompt is read at the next layer.
 class Character {
  public:
   Character(std::string name, Session session, const molmo::Tokenizer& words)
@@ -121,11 +122,11 @@ int main(int argc, char** argv) {
   molmo::SessionOptions options = memory_of_a_character;
   options.memory = &budget;
   const molmo::Xsimd cpu;  // each character thinks on its own thread only
-  auto first = molmo::make_session(**model, cpu, options);
+  auto first = molmo::make_session(model->model(), cpu, options);
   if (!first) return report("no session", first.error());
-  auto second = molmo::make_session(**model, cpu, options);
+  auto second = molmo::make_session(model->model(), cpu, options);
   if (!second) return report("no session", second.error());
-  const auto third = molmo::make_session(**model, cpu, options);
+  const auto third = molmo::make_session(model->model(), cpu, options);
   if (third || third.error().code != molmo::errc::out_of_memory) return 1;
   std::printf("two characters take %zu bytes; a third: %s\n", budget.used(), third.error().message.c_str());
 

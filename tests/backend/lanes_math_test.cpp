@@ -21,7 +21,8 @@ constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN(), inf = st
 
 double ulps(float got, double want) {
   if (std::isnan(want)) return std::isnan(got) ? 0 : std::numeric_limits<double>::infinity();
-  if (std::fabs(want) > 0x1.ffffffp127) return got == (want > 0 ? inf : -inf) ? 0 : std::numeric_limits<double>::infinity();
+  if (std::fabs(want) > 0x1.ffffffp127)
+    return got == (want > 0 ? inf : -inf) ? 0 : std::numeric_limits<double>::infinity();
   if (!std::isfinite(got)) return std::numeric_limits<double>::infinity();
   const int exponent = want == 0 ? -149 : std::max(std::ilogb(want) - 23, -149);
   return std::ldexp(std::fabs(static_cast<double>(got) - want), -exponent);

@@ -32,11 +32,13 @@ bool same(float a, float b) {  // the same bits, or both NaN
 
 // Numbers of every kind, in many orders.
 std::vector<float> numbers(std::size_t n, unsigned seed) {
-  static const std::vector<float> special = {0.0f, -0.0f, 1.0f, -1.0f, inf, -inf, not_a_number, 1e-41f, -3e38f, 65504.0f, 65520.0f, 6e-8f, 3e-8f, 0x1.01p0f, 0x1.03p0f};
+  static const std::vector<float> special = {0.0f,   -0.0f,    1.0f,     -1.0f, inf,   -inf,      not_a_number, 1e-41f,
+                                             -3e38f, 65504.0f, 65520.0f, 6e-8f, 3e-8f, 0x1.01p0f, 0x1.03p0f};
   std::mt19937 random(seed);
   std::normal_distribution<float> normal(0, 10);
   std::vector<float> out;
-  for (std::size_t i = 0; i < n; ++i) out.push_back(random() % 3 == 0 ? special[random() % special.size()] : normal(random));
+  for (std::size_t i = 0; i < n; ++i)
+    out.push_back(random() % 3 == 0 ? special[random() % special.size()] : normal(random));
   return out;
 }
 
@@ -66,14 +68,16 @@ void check_memory() {
       CHECK(static_cast<float>(out.front()) == -7);
       CHECK(static_cast<float>(out.back()) == -7);
       for (int i = 0; i < count; ++i)
-        CHECK(same(static_cast<float>(out[static_cast<std::size_t>(i) + 1]), static_cast<float>(T(wide[static_cast<std::size_t>(i)]))));
+        CHECK(same(static_cast<float>(out[static_cast<std::size_t>(i) + 1]),
+                   static_cast<float>(T(wide[static_cast<std::size_t>(i)]))));
     }
 }
 
 template <class Make, class Want>
 void check_two(const char* name, Make make, Want want) {
   for (unsigned seed = 0; seed < 200; ++seed) {
-    const auto a = numbers(static_cast<std::size_t>(size), seed), b = numbers(static_cast<std::size_t>(size), seed + 1000);
+    const auto a = numbers(static_cast<std::size_t>(size), seed),
+               b = numbers(static_cast<std::size_t>(size), seed + 1000);
     const auto got = unpack(make(V::load(a.data()), V::load(b.data())));
     for (std::size_t i = 0; i < a.size(); ++i) {
       INFO(name << "(" << a[i] << ", " << b[i] << ") = " << got[i]);
@@ -107,7 +111,8 @@ TEST_CASE("all 65536 values of bf16 and f16 widen as the scalar types do") {
     unsigned wrong = 0;
     for (unsigned bits = 0; bits < 65536; bits += static_cast<unsigned>(size)) {
       const auto got = unpack(V::load(in.data() + bits));
-      for (unsigned i = 0; i < static_cast<unsigned>(size); ++i) wrong += !same(got[i], static_cast<float>(in[bits + i]));
+      for (unsigned i = 0; i < static_cast<unsigned>(size); ++i)
+        wrong += !same(got[i], static_cast<float>(in[bits + i]));
     }
     CHECK(wrong == 0);
   };
@@ -116,20 +121,33 @@ TEST_CASE("all 65536 values of bf16 and f16 widen as the scalar types do") {
 }
 
 TEST_CASE("lanes calculate as numbers do") {
-  check_two("add", [](V a, V b) { return a + b; }, [](float a, float b) { return a + b; });
-  check_two("sub", [](V a, V b) { return a - b; }, [](float a, float b) { return a - b; });
-  check_two("mul", [](V a, V b) { return a * b; }, [](float a, float b) { return a * b; });
-  check_two("div", [](V a, V b) { return a / b; }, [](float a, float b) { return a / b; });
-  check_two("neg", [](V a, V) { return -a; }, [](float a, float) { return -a; });
-  check_two("abs", [](V a, V) { return abs(a); }, [](float a, float) { return std::fabs(a); });
-  check_two("sqrt", [](V a, V) { return sqrt(a); }, [](float a, float) { return std::sqrt(a); });
-  check_two("round", [](V a, V) { return round_to_integer(a); }, [](float a, float) { return std::nearbyint(a); });
-  // max and min: the second argument when either is NaN, or when both are zero.
-  check_two("max", [](V a, V b) { return max(a, b); }, [](float a, float b) { return a > b ? a : b; });
-  check_two("min", [](V a, V b) { return min(a, b); }, [](float a, float b) { return a < b ? a : b; });
-  check_two("select_less", [](V a, V b) { return select_less(a, b, a, -b); }, [](float a, float b) { return a < b ? a : -b; });
-  check_two("with_sign", [](V a, V b) { return with_sign(abs(a), b); },
-            [](float a, float b) { return std::isnan(a) ? not_a_number : std::copysign(std::fabs(a), b); });
+  check_two(
+      "add", [](V a, V b) { return a + b; }, [](float a, float b) { return a + b; });
+  check_two(
+      "sub", [](V a, V b) { return a - b; }, [](float a, float b) { return a - b; });
+  check_two(
+      "mul", [](V a, V b) { return a * b; }, [](float a, float b) { return a * b; });
+  check_two(
+      "div", [](V a, V b) { return a / b; }, [](float a, float b) { return a / b; });
+  check_two(
+      "neg", [](V a, V) { return -a; }, [](float a, float) { return -a; });
+  check_two(
+      "abs", [](V a, V) { return abs(a); }, [](float a, float) { return std::fabs(a); });
+  check_two(
+      "sqrt", [](V a, V) { return sqrt(a); }, [](float a, float) { return std::sqrt(a); });
+  check_two(
+      "round", [](V a, V) { return round_to_integer(a); }, [](float a, float) { return std::nearbyint(a); });
+  // larger and smaller: the second argument when either is NaN, or when both are zero.
+  check_two(
+      "larger", [](V a, V b) { return larger(a, b); }, [](float a, float b) { return a > b ? a : b; });
+  check_two(
+      "smaller", [](V a, V b) { return smaller(a, b); }, [](float a, float b) { return a < b ? a : b; });
+  check_two(
+      "select_less", [](V a, V b) { return select_less(a, b, a, -b); },
+      [](float a, float b) { return a < b ? a : -b; });
+  check_two(
+      "with_sign", [](V a, V b) { return with_sign(abs(a), b); },
+      [](float a, float b) { return std::isnan(a) ? not_a_number : std::copysign(std::fabs(a), b); });
   for (const float x : unpack(V::broadcast(-2.5f))) CHECK(x == -2.5f);
 }
 
@@ -165,7 +183,8 @@ TEST_CASE("sums across lanes: one at a time and eight at once have the same bits
     double want[8] = {};
     for (int i = 0; i < 8; ++i) {
       float lane[static_cast<std::size_t>(size)];
-      for (float& x : lane) x = normal(random) * std::ldexp(1.0f, static_cast<int>(random() % 20)), want[i] += static_cast<double>(x);
+      for (float& x : lane)
+        x = normal(random) * std::ldexp(1.0f, static_cast<int>(random() % 20)), want[i] += static_cast<double>(x);
       v[i] = V::load(lane);
     }
     float all[8];

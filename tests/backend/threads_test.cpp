@@ -59,10 +59,11 @@ TEST_CASE("parts run at the same time, in different threads") {
 TEST_CASE("what the parts wrote is seen by the caller, and by the parts of the next step") {
   ThreadPool pool(4);
   std::vector<long> cells(4, 0);  // plain memory: the steps order it
-  for (int round = 0; round < 20000; ++round) step(pool, [&](int part, int parts) {
-    const auto next = static_cast<std::size_t>((part + round) % parts);
-    cells[next] += 1;
-  });
+  for (int round = 0; round < 20000; ++round)
+    step(pool, [&](int part, int parts) {
+      const auto next = static_cast<std::size_t>((part + round) % parts);
+      cells[next] += 1;
+    });
   for (const long c : cells) CHECK(c == 20000);
 }
 

@@ -8,8 +8,14 @@ using namespace molmo;
 
 namespace {
 constexpr LlmConfig plain{.d_model = 1024, .n_heads = 16, .n_layers = 2, .mlp_hidden_size = 2816, .vocab_size = 50304};
-constexpr LlmConfig grouped{.d_model = 1024, .n_heads = 16, .n_kv_heads = 4, .head_dim = 128, .n_layers = 2,
-                            .mlp_hidden_size = 2816, .vocab_size = 50257, .embedding_size = 50304};
+constexpr LlmConfig grouped{.d_model = 1024,
+                            .n_heads = 16,
+                            .n_kv_heads = 4,
+                            .head_dim = 128,
+                            .n_layers = 2,
+                            .mlp_hidden_size = 2816,
+                            .vocab_size = 50257,
+                            .embedding_size = 50304};
 template <LlmConfig C>
 struct Model {};
 }  // namespace
@@ -33,7 +39,8 @@ TEST_CASE("sizes that were given count") {
 }
 
 TEST_CASE("a config is a template argument, and equal configs are one type") {
-  constexpr LlmConfig again{.d_model = 1024, .n_heads = 16, .n_layers = 2, .mlp_hidden_size = 2816, .vocab_size = 50304};
+  constexpr LlmConfig again{
+      .d_model = 1024, .n_heads = 16, .n_layers = 2, .mlp_hidden_size = 2816, .vocab_size = 50304};
   STATIC_REQUIRE(std::is_same_v<Model<plain>, Model<again>>);
   STATIC_REQUIRE_FALSE(std::is_same_v<Model<plain>, Model<grouped>>);
   STATIC_REQUIRE(std::is_aggregate_v<LlmConfig>);

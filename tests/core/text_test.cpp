@@ -27,6 +27,7 @@ TEST_CASE("text writes floating-point numbers with the shortest digits that read
   CHECK(text(1e-5) == "1e-05");
   CHECK(text(-2.5) == "-2.5");
   CHECK(text(std::numeric_limits<double>::infinity()) == "inf");
-  CHECK(std::strtod(text(std::numeric_limits<double>::denorm_min()).c_str(), nullptr) == std::numeric_limits<double>::denorm_min());
+  CHECK(std::strtod(text(std::numeric_limits<double>::denorm_min()).c_str(), nullptr) ==
+        std::numeric_limits<double>::denorm_min());
   CHECK(std::strtod(text(std::numeric_limits<double>::max()).c_str(), nullptr) == std::numeric_limits<double>::max());
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// on(cuda, y) = e against the plain loops, for every tail, misaligned operands, broadcasting and element types. Needs a GPU.
+// on(cuda, y) = e against the plain loops, for every tail, misaligned operands, broadcasting and element types. Needs a
+// GPU.
 #include <molmo/cuda.cuh>
 
 #include "expr/fixtures.hpp"

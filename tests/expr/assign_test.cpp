@@ -87,7 +87,8 @@ TEST_CASE("operands with different numbers of tokens are refused, wherever they 
     CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = a.tokens<8>() + b.tokens<8>(); }), "tokens"));
     CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = b.tokens<8>() + row.fixed<8>(); }), "tokens"));
     CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = a.tokens<8>() * column.tokens(); }), "tokens"));
-    CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = row.fixed<8>() + (a.tokens<8>() - silu(b.tokens<8>())); }), "tokens"));
+    CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = row.fixed<8>() + (a.tokens<8>() - silu(b.tokens<8>())); }),
+              "tokens"));
     CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = b.tokens<8>(); }), "tokens"));
     CHECK(y.same_bits(before));
   });

@@ -47,7 +47,8 @@ class Numbers {
     return molmo::View<T, molmo::Shape<D...>>(data());
   }
   [[nodiscard]] bool same_bits(const Numbers& other) const {
-    return data_.size() == other.data_.size() && std::memcmp(data_.data(), other.data_.data(), data_.size() * sizeof(T)) == 0;
+    return data_.size() == other.data_.size() &&
+           std::memcmp(data_.data(), other.data_.data(), data_.size() * sizeof(T)) == 0;
   }
 
  private:
@@ -57,11 +58,14 @@ class Numbers {
 // The distance between neighbours of type T at x.
 template <class T>
 double unit(double x) {
-  const int digits = std::is_same_v<T, float> ? 24 : std::is_same_v<T, double> ? 53 : std::is_same_v<T, molmo::f16> ? 11 : 8;
-  const int least = std::is_same_v<T, float>          ? -149
-                    : std::is_same_v<T, double>       ? -1074
+  const int digits = std::is_same_v<T, float>        ? 24
+                     : std::is_same_v<T, double>     ? 53
+                     : std::is_same_v<T, molmo::f16> ? 11
+                                                     : 8;
+  const int least = std::is_same_v<T, float>        ? -149
+                    : std::is_same_v<T, double>     ? -1074
                     : std::is_same_v<T, molmo::f16> ? -24
-                                                      : -133;
+                                                    : -133;
   if (x == 0 || !std::isfinite(x)) return std::ldexp(1.0, least);
   const int exponent = std::ilogb(x) - digits + 1;
   return std::ldexp(1.0, exponent > least ? exponent : least);
@@ -71,7 +75,8 @@ double unit(double x) {
 template <class T>
 double ulps(T got, double want) {
   const double g = static_cast<double>(got);
-  if (std::isnan(want) || std::isnan(g)) return std::isnan(want) == std::isnan(g) ? 0 : std::numeric_limits<double>::infinity();
+  if (std::isnan(want) || std::isnan(g))
+    return std::isnan(want) == std::isnan(g) ? 0 : std::numeric_limits<double>::infinity();
   if (std::isinf(g) || std::isinf(want)) return g == want ? 0 : std::numeric_limits<double>::infinity();
   return std::fabs(g - want) / unit<T>(want);
 }

@@ -38,7 +38,9 @@ Function(const char*, Make, double (*)(double), double, double, double, bool) ->
 
 double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
 double gelu_of(double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); }
-double gelu_tanh_of(double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x))); }
+double gelu_tanh_of(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
+}
 
 template <class Body>
 void for_each_function(Body&& body) {
@@ -46,8 +48,10 @@ void for_each_function(Body&& body) {
   // 2.2: the tanhf of glibc; ours has 1.4 (tests/backend/lanes_math_test.cpp)
   body(Function{"tanh", [](auto x) { return tanh(x); }, +[](double x) { return std::tanh(x); }, 2.3});
   body(Function{"erf", [](auto x) { return erf(x); }, +[](double x) { return std::erf(x); }, 1.3, 0.0, 4.0});
-  body(Function{"sqrt", [](auto x) { return sqrt(x); }, +[](double x) { return std::sqrt(x); }, 0.51, 0.0, 1000.0, true});
-  body(Function{"rsqrt", [](auto x) { return rsqrt(x); }, +[](double x) { return 1 / std::sqrt(x); }, 1.6, 0.0, 1000.0, true});
+  body(Function{"sqrt", [](auto x) { return sqrt(x); }, +[](double x) { return std::sqrt(x); }, 0.51, 0.0, 1000.0,
+                true});
+  body(Function{"rsqrt", [](auto x) { return rsqrt(x); }, +[](double x) { return 1 / std::sqrt(x); }, 1.6, 0.0, 1000.0,
+                true});
   body(Function{"abs", [](auto x) { return abs(x); }, +[](double x) { return std::fabs(x); }, 0.0});
   body(Function{"square", [](auto x) { return square(x); }, +[](double x) { return x * x; }, 0.51});
   body(Function{"sigmoid", [](auto x) { return sigmoid(x); }, &sigmoid_of, 3.0, 0.0, 80.0});
@@ -55,12 +59,17 @@ void for_each_function(Body&& body) {
   body(Function{"gelu", [](auto x) { return gelu(x); }, &gelu_of, 3.5, 1.2e-7});
   body(Function{"gelu_tanh", [](auto x) { return gelu_tanh(x); }, &gelu_tanh_of, 4.0, 4e-7});
   // -1.702 x rounded once moves e^(-1.702 x) by up to |1.702 x| half-units
-  body(Function{"quick_gelu", [](auto x) { return quick_gelu(x); }, +[](double x) { return x * sigmoid_of(1.702 * x); }, 16.0});
+  body(Function{"quick_gelu", [](auto x) { return quick_gelu(x); }, +[](double x) { return x * sigmoid_of(1.702 * x); },
+                16.0});
   body(Function{"relu", [](auto x) { return relu(x); }, +[](double x) { return x > 0 ? x : 0.0; }, 0.0});
-  body(Function{"softcap", [](auto x) { return softcap(x, 30.0); }, +[](double x) { return 30 * std::tanh(x / 30); }, 3.8, 0.0, 200.0});
+  body(Function{"softcap", [](auto x) { return softcap(x, 30.0); }, +[](double x) { return 30 * std::tanh(x / 30); },
+                3.8, 0.0, 200.0});
   body(Function{"max", [](auto x) { return max(x, 0.5f); }, +[](double x) { return x > 0.5 ? x : 0.5; }, 0.0});
   body(Function{"min", [](auto x) { return min(-0.5f, x); }, +[](double x) { return x < -0.5 ? x : -0.5; }, 0.0});
-  body(Function{"clamp", [](auto x) { return clamp(x, -2.0, 3.0); }, +[](double x) { return x < -2 ? -2.0 : x > 3 ? 3.0 : x; }, 0.0});
+  body(Function{"clamp", [](auto x) { return clamp(x, -2.0, 3.0); },
+                +[](double x) { return x < -2  ? -2.0
+                                       : x > 3 ? 3.0
+                                               : x; }, 0.0});
 }
 
 template <class F>
@@ -114,7 +123,8 @@ TEST_CASE("every function is right in double") {
       double worst = 0;
       for (index_t i = 0; i < n; ++i) {
         const double want = f.exact(x[i]);
-        worst = std::max(worst, std::fabs(y[i] - want) / (std::fabs(want) + (f.absolute > 0 ? std::fabs(x[i]) : 0) + 1e-300));
+        worst = std::max(worst,
+                         std::fabs(y[i] - want) / (std::fabs(want) + (f.absolute > 0 ? std::fabs(x[i]) : 0) + 1e-300));
       }
       INFO(f.name << ", " << cpu.name);
       CHECK(worst < 1e-14);
@@ -151,7 +161,8 @@ TEST_CASE("NaN, infinities, zeroes and huge arguments end as IEEE says") {
     for (index_t i = 0; i < n; ++i) x[i] = at;
     on(cpu, y.tokens()) = make(x.tokens());
     INFO("x = " << at << ", " << cpu.name);
-    for (index_t i = 1; i < n; ++i) CHECK(((std::isnan(y[i]) && std::isnan(y[0])) || y[i] == y[0]));  // lanes and tail agree
+    for (index_t i = 1; i < n; ++i)
+      CHECK(((std::isnan(y[i]) && std::isnan(y[0])) || y[i] == y[0]));  // lanes and tail agree
     return y[0];
   };
   fixtures::for_each_kind_of_backend([&](const auto& cpu) {

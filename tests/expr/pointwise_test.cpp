@@ -50,7 +50,8 @@ void check_broadcast(index_t tokens) {
     index_t wrong = 0;
     for (index_t r = 0; r < tokens; ++r)
       for (index_t c = 0; c < D; ++c) {
-        const double want = (static_cast<double>(x[r * D + c]) - static_cast<double>(column[r])) * static_cast<double>(row[c]) + 1.5;
+        const double want =
+            (static_cast<double>(x[r * D + c]) - static_cast<double>(column[r])) * static_cast<double>(row[c]) + 1.5;
         wrong += std::fabs(static_cast<double>(y[r * D + c]) - want) > 1e-5;
       }
     INFO(tokens << " x " << D << ", " << cpu.name);

@@ -55,13 +55,16 @@ TEST_CASE("a reduction of an expression that broadcasts") {
   Numbers<float> x(tokens * width, 52), row(width, 53), column(tokens, 54);
   double want = 0, size = 0, largest = -1e30;
   for (index_t i = 0; i < x.size(); ++i) {
-    const double v = static_cast<double>(x[i]) * static_cast<double>(row[i % width]) - static_cast<double>(column[i / width]);
+    const double v =
+        static_cast<double>(x[i]) * static_cast<double>(row[i % width]) - static_cast<double>(column[i / width]);
     want += v, size += std::fabs(v), largest = std::max(largest, v);
   }
   fixtures::for_each_backend([&](const auto& cpu) {
     INFO(cpu.name);
-    CHECK(std::fabs(static_cast<double>(sum(cpu, x.tokens<width>() * row.fixed<width>() - column.tokens())) - want) < 4e-6 * size);
-    CHECK(static_cast<double>(max_of(cpu, x.tokens<width>() * row.fixed<width>() - column.tokens())) == Approx(largest).epsilon(1e-6));
+    CHECK(std::fabs(static_cast<double>(sum(cpu, x.tokens<width>() * row.fixed<width>() - column.tokens())) - want) <
+          4e-6 * size);
+    CHECK(static_cast<double>(max_of(cpu, x.tokens<width>() * row.fixed<width>() - column.tokens())) ==
+          Approx(largest).epsilon(1e-6));
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzzes what reads JSON of the size of config.json. First byte 'i': the rest is a shard index; anything else: it is a config.json or
-// generation_config.json, the first byte included (they begin with '{').
+// Fuzzes what reads JSON of the size of config.json. First byte 'i': the rest is a shard index; anything else: it is a
+// config.json or generation_config.json, the first byte included (they begin with '{').
 #include "fuzz.hpp"
 
 #include <molmo/io/generation_config.hpp>
@@ -21,8 +21,10 @@ void check_index(std::string_view text) {
   const result<ShardIndex> r = ShardIndex::parse(text, "index");
   if (!r) return expect_message(r.error().message);
   expect(!r->tensors.empty() && !r->shards.empty(), "an index names tensors");
-  for (const std::string& s : r->shards) expect(is_plain_file_name(s) && s.find('/') == s.npos && s.find("..") != 0, "shards stay in their folder");
-  for (const ShardIndex::Tensor& t : r->tensors) expect(r->find(t.name) == &t && t.shard < r->shards.size(), "every tensor is found by its name");
+  for (const std::string& s : r->shards)
+    expect(is_plain_file_name(s) && s.find('/') == s.npos && s.find("..") != 0, "shards stay in their folder");
+  for (const ShardIndex::Tensor& t : r->tensors)
+    expect(r->find(t.name) == &t && t.shard < r->shards.size(), "every tensor is found by its name");
 }
 
 void check_config(std::string_view text) {
@@ -35,15 +37,18 @@ void check_config(std::string_view text) {
 
   const result<LlmConfig> c = zoo::read_config(*v);
   if (!c) return expect_message(c.error().message);
-  expect(c->d_model > 0 && c->n_heads > 0 && c->n_layers > 0 && c->mlp_hidden_size > 0 && c->vocab_size > 0, "sizes are positive");
+  expect(c->d_model > 0 && c->n_heads > 0 && c->n_layers > 0 && c->mlp_hidden_size > 0 && c->vocab_size > 0,
+         "sizes are positive");
   expect(c->n_heads % c->kv_heads() == 0 && c->head_size() % 2 == 0 && c->head_size() > 0, "heads fit");
-  expect(c->layer_norm_eps > 0 && c->rope_theta > 0 && c->rope_factor > 0 && c->max_sequence_length > 0, "switches are in range");
+  expect(c->layer_norm_eps > 0 && c->rope_theta > 0 && c->rope_factor > 0 && c->max_sequence_length > 0,
+         "switches are in range");
   // no product of sizes that a loader would form overflows
   index_t weights = 0;
   expect(!__builtin_mul_overflow(c->d_model, c->q_width() + c->kv_width() + c->mlp_hidden_size, &weights) &&
              !__builtin_mul_overflow(weights, 16 * c->n_layers, &weights),
          "the number of weights is a number");
-  expect(differences(*c, *c).empty() && config_distance(*c, *c) == 0 && same_model(*c, normalised(*c)), "a config equals itself");
+  expect(differences(*c, *c).empty() && config_distance(*c, *c) == 0 && same_model(*c, normalised(*c)),
+         "a config equals itself");
   expect(config_text(*c).starts_with("inline constexpr molmo::LlmConfig"), "a config can be written");
   expect(!zoo::nearest_published(*c).name.empty(), "something is nearest");
 }

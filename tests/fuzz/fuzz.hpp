@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the fuzz harnesses share: a check that is not compiled away, and what every message must be like.
 //
-// Each harness is one LLVMFuzzerTestOneInput: linked with -fsanitize=fuzzer it is a fuzzer, linked with corpus_main.cpp a program that
-// runs files. The first byte of an input says how the rest is meant, so that seeds can be plain text.
+// Each harness is one LLVMFuzzerTestOneInput: linked with -fsanitize=fuzzer it is a fuzzer, linked with corpus_main.cpp
+// a program that runs files. The first byte of an input says how the rest is meant, so that seeds can be plain text.
 #pragma once
 
 #include <cstddef>

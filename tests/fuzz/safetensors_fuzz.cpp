@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzzes the safetensors reader. First byte 'h': the rest is a header, to which its length and data of the size it wants are added;
-// anything else: the rest is the whole file.
+// Fuzzes the safetensors reader. First byte 'h': the rest is a header, to which its length and data of the size it
+// wants are added; anything else: the rest is the whole file.
 #include "fuzz.hpp"
 
 #include <molmo/io/safetensors.hpp>
@@ -38,7 +38,9 @@ void check(std::span<const std::byte> file) {
   std::uint64_t sum = 0;
   unsigned touched = 0;
   for (const TensorInfo& t : r->tensors()) {
-    expect(t.bytes.empty() || (t.bytes.data() >= file.data() && t.bytes.data() + t.bytes.size() <= file.data() + file.size()), "tensors lie in the file");
+    expect(t.bytes.empty() ||
+               (t.bytes.data() >= file.data() && t.bytes.data() + t.bytes.size() <= file.data() + file.size()),
+           "tensors lie in the file");
     std::uint64_t n = bytes_per_element(t.dtype);
     for (const std::uint64_t d : t.shape) n *= d;
     expect(n == t.bytes.size(), "size = shape x dtype");
@@ -51,7 +53,8 @@ void check(std::span<const std::byte> file) {
   expect(header < file.size(), "the data is covered");
   // what was read can be written, and says the same
   const std::string again = safetensors_header(r->tensors(), r->metadata());
-  const status s = SafeTensors::check_header({reinterpret_cast<const std::byte*>(again.data()), again.size()}, again.size() + sum, "again");
+  const status s = SafeTensors::check_header({reinterpret_cast<const std::byte*>(again.data()), again.size()},
+                                             again.size() + sum, "again");
   expect(s.has_value(), "what was read can be written");
 }
 
@@ -61,7 +64,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::span rest(reinterpret_cast<const std::byte*>(data) + 1, size - 1);
   if (data[0] != 'h') {
-    const std::vector<std::byte> file(rest.begin(), rest.end());  // exactly as large as the file, so that a sanitiser sees its end
+    const std::vector<std::byte> file(rest.begin(),
+                                      rest.end());  // exactly as large as the file, so that a sanitiser sees its end
     check(file);
     return 0;
   }

@@ -92,7 +92,9 @@ TEST_CASE("checkpoint: shards", "[checkpoint]") {
   CHECK(c->find("a"));
   CHECK(c->find("b"));
   CHECK(c->bytes() == 4);
-  for (const std::string_view metadata : {"{}"sv, "{\"total_size\":4.0}"sv, "{\"x\":[1,{\"total_size\":9}],\"y\":null,\"total_size\":4,\"z\":{\"w\":{}}}"sv}) {
+  for (const std::string_view metadata :
+       {"{}"sv, "{\"total_size\":4.0}"sv,
+        "{\"x\":[1,{\"total_size\":9}],\"y\":null,\"total_size\":4,\"z\":{\"w\":{}}}"sv}) {
     write_folder(folder, index(good_map, metadata));
     CHECK(open(folder) == "ok");
   }
@@ -117,17 +119,20 @@ TEST_CASE("checkpoint: what is not there", "[checkpoint]") {
 
 TEST_CASE("row 13: names that lead out of the folder", "[checkpoint][hostile]") {
   for (const std::string_view name :
-       {"../m-1.safetensors"sv, "../../etc/x.safetensors"sv, "/etc/x.safetensors"sv, "a/b.safetensors"sv, "a\\\\b.safetensors"sv,
-        "..\\\\x.safetensors"sv, "C:\\\\x.safetensors"sv, "C:x.safetensors"sv, "\\\\\\\\host\\\\share.safetensors"sv, "x\\u0000.safetensors"sv,
-        "x\\n.safetensors"sv, ""sv, "."sv, ".."sv, ".safetensors"sv, "m-1.bin"sv, "m-1.safetensors."sv, "m-1.safetensors "sv})
+       {"../m-1.safetensors"sv, "../../etc/x.safetensors"sv, "/etc/x.safetensors"sv, "a/b.safetensors"sv,
+        "a\\\\b.safetensors"sv, "..\\\\x.safetensors"sv, "C:\\\\x.safetensors"sv, "C:x.safetensors"sv,
+        "\\\\\\\\host\\\\share.safetensors"sv, "x\\u0000.safetensors"sv, "x\\n.safetensors"sv, ""sv, "."sv, ".."sv,
+        ".safetensors"sv, "m-1.bin"sv, "m-1.safetensors."sv, "m-1.safetensors "sv})
     refused(index(text(R"({"a":")", name, R"(","b":"m-2.safetensors"})")), "only plain names");
-  refused(index(text(R"({"a":")", std::string(300, 'x'), R"(.safetensors","b":"m-2.safetensors"})")), "only plain names");
+  refused(index(text(R"({"a":")", std::string(300, 'x'), R"(.safetensors","b":"m-2.safetensors"})")),
+          "only plain names");
 }
 
 TEST_CASE("row 13: indices that contradict their files", "[checkpoint][hostile]") {
   refused(index(R"({"a":"m-2.safetensors","b":"m-1.safetensors"})"), "', but it lies in 'm-");
   refused(index(R"({"a":"m-1.safetensors","b":"m-3.safetensors"})"), "does not exist");
-  refused(index(R"({"a":"m-1.safetensors","b":"m-2.safetensors","c":"m-2.safetensors"})"), "names tensor 'c', which is not in");
+  refused(index(R"({"a":"m-1.safetensors","b":"m-2.safetensors","c":"m-2.safetensors"})"),
+          "names tensor 'c', which is not in");
   refused(index(R"({"a":"m-1.safetensors","c":"m-2.safetensors"})"), "does not name tensor 'b'");
   refused(index(R"({"a":"m-1.safetensors","a":"m-2.safetensors"})"), "stands twice");
   refused(index(good_map, "{\"total_size\":5}"), "says 5 bytes, but the tensors have 4");

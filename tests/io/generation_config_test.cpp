@@ -18,7 +18,9 @@ TEST_CASE("generation config: generation_config.json wins, config.json fills in"
   REQUIRE(nothing);
   CHECK(*nothing == GenerationConfig{});
 
-  folder.write("config.json", R"({"model_type": "llama", "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": null, "temperature": 0.7})");
+  folder.write(
+      "config.json",
+      R"({"model_type": "llama", "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": null, "temperature": 0.7})");
   const result<GenerationConfig> old = read_generation_config(folder.path().string());
   REQUIRE(old);
   CHECK(old->bos_token_id == 1);
@@ -27,7 +29,8 @@ TEST_CASE("generation config: generation_config.json wins, config.json fills in"
   CHECK(old->temperature == 0.7);
   CHECK_FALSE(old->do_sample);
 
-  folder.write("generation_config.json", R"({"eos_token_id": [128001, 128008, 128009], "do_sample": true, "temperature": 0.6, "top_p": 0.9,
+  folder.write("generation_config.json",
+               R"({"eos_token_id": [128001, 128008, 128009], "do_sample": true, "temperature": 0.6, "top_p": 0.9,
       "top_k": 20, "repetition_penalty": 1.05, "pad_token_id": -1, "max_new_tokens": 100, "transformers_version": "4.45"})");
   const result<GenerationConfig> both = read_generation_config(folder.path().string());
   REQUIRE(both);
@@ -45,10 +48,11 @@ TEST_CASE("generation config: generation_config.json wins, config.json fills in"
 TEST_CASE("generation config: values out of range name the file and the field", "[generation_config][hostile]") {
   const TemporaryFolder folder;
   for (const std::string_view bad :
-       {R"("eos_token_id": -2)", R"("eos_token_id": "2")", R"("eos_token_id": [1, null])", R"("eos_token_id": [1, 2147483648])",
-        R"("eos_token_id": 1e3)", R"("eos_token_id": {})", R"("bos_token_id": 9223372036854775808)", R"("bos_token_id": true)", R"("pad_token_id": 0.5)",
-        R"("temperature": -1)", R"("temperature": "hot")", R"("top_p": 1.5)", R"("top_p": -0.1)", R"("top_k": -1)", R"("top_k": 1.0)",
-        R"("repetition_penalty": 0)", R"("do_sample": 1)", R"("max_new_tokens": -1)"}) {
+       {R"("eos_token_id": -2)", R"("eos_token_id": "2")", R"("eos_token_id": [1, null])",
+        R"("eos_token_id": [1, 2147483648])", R"("eos_token_id": 1e3)", R"("eos_token_id": {})",
+        R"("bos_token_id": 9223372036854775808)", R"("bos_token_id": true)", R"("pad_token_id": 0.5)",
+        R"("temperature": -1)", R"("temperature": "hot")", R"("top_p": 1.5)", R"("top_p": -0.1)", R"("top_k": -1)",
+        R"("top_k": 1.0)", R"("repetition_penalty": 0)", R"("do_sample": 1)", R"("max_new_tokens": -1)"}) {
     folder.write("generation_config.json", text("{", bad, "}"));
     const result<GenerationConfig> r = read_generation_config(folder.path().string());
     CAPTURE(bad);

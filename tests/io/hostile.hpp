@@ -45,8 +45,9 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     static int n = 0;
-    path_ = std::filesystem::temp_directory_path() / molmo::text("molmo_test_", static_cast<std::uint64_t>(std::clock()), "_",
-                                                                 reinterpret_cast<std::uintptr_t>(this), "_", n++);
+    path_ =
+        std::filesystem::temp_directory_path() / molmo::text("molmo_test_", static_cast<std::uint64_t>(std::clock()),
+                                                             "_", reinterpret_cast<std::uintptr_t>(this), "_", n++);
 #if defined(__linux__)
     path_ += molmo::text("_", static_cast<std::int64_t>(::getpid()));
 #endif
@@ -71,7 +72,9 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-inline std::span<const std::byte> as_bytes(std::string_view s) { return {reinterpret_cast<const std::byte*>(s.data()), s.size()}; }
+inline std::span<const std::byte> as_bytes(std::string_view s) {
+  return {reinterpret_cast<const std::byte*>(s.data()), s.size()};
+}
 
 /// The 8 bytes of a header's length.
 inline std::string length_of_header(std::uint64_t n) {
@@ -101,7 +104,8 @@ auto within_a_second(Work work) {
   return out;
 }
 
-/// ... and `work()`, in a process of its own, at most `bytes` of memory beyond what there was. Passes where nothing can be measured.
+/// ... and `work()`, in a process of its own, at most `bytes` of memory beyond what there was. Passes where nothing can
+/// be measured.
 template <class Work>
 void within_memory([[maybe_unused]] std::uint64_t bytes, [[maybe_unused]] Work work) {
 #if defined(__linux__)

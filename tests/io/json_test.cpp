@@ -48,9 +48,10 @@ struct Recorder : json::Handler {
 
 TEST_CASE("json: events arrive in order, integers exact", "[json]") {
   Recorder r;
-  REQUIRE(json::parse_sax(R"( {"a": [1, -2, 18446744073709551615, -9223372036854775808, 1.50, -0, 1e3, 18446744073709551616],
+  REQUIRE(json::parse_sax(
+      R"( {"a": [1, -2, 18446744073709551615, -9223372036854775808, 1.50, -0, 1e3, 18446744073709551616],
                               "b": {"c": null, "d": true, "e": false}, "\u00e9\ud83d\ude00": "x\ny"} )",
-                          r));
+      r));
   CHECK(r.heard ==
         "{ a: [ u1 i-2 u18446744073709551615 i-9223372036854775808 f1.50 i0 f1e3 f18446744073709551616 ] "
         "b: { c: null d: true e: false } \xc3\xa9\xf0\x9f\x98\x80: 'x\ny' } ");
@@ -160,7 +161,8 @@ TEST_CASE("json: many objects after one large object cost no more than their siz
 }
 
 TEST_CASE("json: typed getters check and name the field", "[json]") {
-  const result<json::Value> parsed = json::parse(R"({"n": 5, "neg": -5, "zero": -0, "big": 18446744073709551615, "huge": 18446744073709551616,
+  const result<json::Value> parsed =
+      json::parse(R"({"n": 5, "neg": -5, "zero": -0, "big": 18446744073709551615, "huge": 18446744073709551616,
       "float": 5.0, "exp": 1e3, "x": 0.5, "yes": true, "s": "text", "none": null, "list": [1, 2], "o": {"p": 1}})");
   REQUIRE(parsed);
   const json::Value& v = *parsed;

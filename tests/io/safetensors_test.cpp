@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The safetensors reader: what is legal is read exactly; rows 1-12 of the list of hostile files each end in one sentence.
+// The safetensors reader: what is legal is read exactly; rows 1-12 of the list of hostile files each end in one
+// sentence.
 #include "io/hostile.hpp"
 #include "support/catch.hpp"
 
@@ -36,8 +37,10 @@ void header_refused(std::string_view header, std::string_view reason, std::size_
   refused(safetensors_file(header, std::string(data, '\1')), reason);
 }
 
-std::string tensor(std::string_view name, std::string_view dtype, std::string_view shape, std::uint64_t begin, std::uint64_t end) {
-  return text("\"", name, "\":{\"dtype\":\"", dtype, "\",\"shape\":", shape, ",\"data_offsets\":[", begin, ",", end, "]}");
+std::string tensor(std::string_view name, std::string_view dtype, std::string_view shape, std::uint64_t begin,
+                   std::uint64_t end) {
+  return text("\"", name, "\":{\"dtype\":\"", dtype, "\",\"shape\":", shape, ",\"data_offsets\":[", begin, ",", end,
+              "]}");
 }
 
 std::string one(std::string_view entry) { return text("{", entry, "}"); }
@@ -45,8 +48,8 @@ std::string one(std::string_view entry) { return text("{", entry, "}"); }
 }  // namespace
 
 TEST_CASE("safetensors: tensors of every dtype, in the order of the file", "[safetensors]") {
-  const std::string header =
-      text("{\"__metadata__\":{\"format\":\"pt\"},", tensor("b", "F32", "[2,3]", 8, 32), ",", tensor("a", "BF16", "[4]", 0, 8), "}");
+  const std::string header = text("{\"__metadata__\":{\"format\":\"pt\"},", tensor("b", "F32", "[2,3]", 8, 32), ",",
+                                  tensor("a", "BF16", "[4]", 0, 8), "}");
   const std::string file = safetensors_file(header, "\1\2\3\4\5\6\7\10"s + std::string(24, 'x'));
   const result<SafeTensors> parsed = SafeTensors::parse(as_bytes(file), "file");
   REQUIRE(parsed);
@@ -68,10 +71,11 @@ TEST_CASE("safetensors: tensors of every dtype, in the order of the file", "[saf
   const struct {
     std::string_view name;
     std::uint64_t bytes;
-  } all[] = {{"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"U16", 2}, {"I16", 2}, {"F16", 2},
-             {"BF16", 2}, {"U32", 4}, {"I32", 4}, {"F32", 4}, {"U64", 8}, {"I64", 8}, {"F64", 8}};
+  } all[] = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"U16", 2}, {"I16", 2}, {"F16", 2},
+             {"BF16", 2}, {"U32", 4}, {"I32", 4}, {"F32", 4},     {"U64", 8},     {"I64", 8}, {"F64", 8}};
   for (const auto& d : all) {
-    const std::string f = safetensors_file(one(tensor("t", d.name, "[3]", 0, 3 * d.bytes)), std::string(3 * d.bytes, '\0'));
+    const std::string f =
+        safetensors_file(one(tensor("t", d.name, "[3]", 0, 3 * d.bytes)), std::string(3 * d.bytes, '\0'));
     const result<SafeTensors> r = SafeTensors::parse(as_bytes(f), "file");
     REQUIRE(r);
     CHECK(name_of(r->find("t")->dtype) == d.name);
@@ -83,9 +87,9 @@ TEST_CASE("safetensors: zero sizes, scalars, padded headers, empty files of no t
   CHECK(molmo_test::parse(safetensors_file("{}")) == "ok");
   CHECK(molmo_test::parse(safetensors_file("{}       ")) == "ok");
   CHECK(molmo_test::parse(safetensors_file("{\"__metadata__\":{}}")) == "ok");
-  const std::string header = text("{", tensor("scalar", "F64", "[]", 0, 8), ",", tensor("none", "F32", "[0]", 8, 8), ",",
-                                  tensor("none2", "U8", "[3,0,5]", 0, 0), ",", tensor("last", "I8", "[1]", 8, 9), ",",
-                                  tensor("after", "F16", "[0]", 9, 9), "}   ");
+  const std::string header = text("{", tensor("scalar", "F64", "[]", 0, 8), ",", tensor("none", "F32", "[0]", 8, 8),
+                                  ",", tensor("none2", "U8", "[3,0,5]", 0, 0), ",", tensor("last", "I8", "[1]", 8, 9),
+                                  ",", tensor("after", "F16", "[0]", 9, 9), "}   ");
   const std::string file = safetensors_file(header, "123456789");
   const result<SafeTensors> r = SafeTensors::parse(as_bytes(file), "file");
   REQUIRE(r);
@@ -161,17 +165,21 @@ TEST_CASE("row 4: headers that are not one JSON object", "[safetensors][hostile]
 }
 
 TEST_CASE("row 5: names and fields twice, missing, unknown or of the wrong kind", "[safetensors][hostile]") {
-  header_refused(text("{", tensor("a", "U8", "[0]", 0, 0), ",", tensor("a", "U8", "[0]", 0, 0), "}"), "'a' stands twice");
-  header_refused(text("{", tensor("a", "U8", "[0]", 0, 0), ",", tensor("\\u0061", "U8", "[0]", 0, 0), "}"), "'a' stands twice");
+  header_refused(text("{", tensor("a", "U8", "[0]", 0, 0), ",", tensor("a", "U8", "[0]", 0, 0), "}"),
+                 "'a' stands twice");
+  header_refused(text("{", tensor("a", "U8", "[0]", 0, 0), ",", tensor("\\u0061", "U8", "[0]", 0, 0), "}"),
+                 "'a' stands twice");
   header_refused("{\"__metadata__\":{},\"__metadata__\":{}}", "stands twice");
   header_refused(R"({"t":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}})", "'dtype' stands twice");
   header_refused(R"({"t":{"dtype":"U8","shape":[0],"shape":[0],"data_offsets":[0,0]}})", "'shape' stands twice");
-  header_refused(R"({"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"data_offsets":[0,0]}})", "'data_offsets' stands twice");
+  header_refused(R"({"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"data_offsets":[0,0]}})",
+                 "'data_offsets' stands twice");
   header_refused(R"({"t":{"shape":[0],"data_offsets":[0,0]}})", "tensor 't' has no dtype");
   header_refused(R"({"t":{"dtype":"U8","data_offsets":[0,0]}})", "tensor 't' has no shape");
   header_refused(R"({"t":{"dtype":"U8","shape":[0]}})", "tensor 't' has no data_offsets");
   header_refused(R"({"t":{}})", "tensor 't' has no dtype");
-  header_refused(R"({"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"external":"/etc/passwd"}})", "unknown field 'external'");
+  header_refused(R"({"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"external":"/etc/passwd"}})",
+                 "unknown field 'external'");
   header_refused(R"({"t":{"dtype":8,"shape":[0],"data_offsets":[0,0]}})", "a number where none belongs");
   header_refused(R"({"t":{"dtype":null,"shape":[0],"data_offsets":[0,0]}})", "null where none belongs");
   header_refused(R"({"t":{"dtype":["U8"],"shape":[0],"data_offsets":[0,0]}})", "an array where none belongs");
@@ -192,9 +200,12 @@ TEST_CASE("row 5: names and fields twice, missing, unknown or of the wrong kind"
 
 TEST_CASE("row 6: offsets that cannot be", "[safetensors][hostile]") {
   header_refused(one(tensor("t", "U8", "[1]", 2, 1)), "begins at 2 and ends before", 2);
-  header_refused(one(tensor("t", "U8", "[3]", 0, 3)), "ends at byte 3 of the data, which has 2; is the file truncated?", 2);
+  header_refused(one(tensor("t", "U8", "[3]", 0, 3)), "ends at byte 3 of the data, which has 2; is the file truncated?",
+                 2);
   header_refused(one(tensor("t", "U8", "[0]", 9, 9)), "ends at byte 9", 2);
-  const auto offsets = [](std::string_view o) { return text(R"({"t":{"dtype":"U8","shape":[1],"data_offsets":)", o, "}}"); };
+  const auto offsets = [](std::string_view o) {
+    return text(R"({"t":{"dtype":"U8","shape":[1],"data_offsets":)", o, "}}");
+  };
   header_refused(offsets("[-1,0]"), "data_offsets with a negative number", 1);
   header_refused(offsets("[-0,1]"), "data_offsets with a negative number", 1);
   header_refused(offsets("[0,1e3]"), "no integer", 1);
@@ -208,7 +219,8 @@ TEST_CASE("row 6: offsets that cannot be", "[safetensors][hostile]") {
 
 TEST_CASE("row 7: overlaps, aliases, holes and bytes of nobody", "[safetensors][hostile]") {
   const auto two = [](std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) {
-    return text("{", tensor("a", "U8", text("[", b - a, "]"), a, b), ",", tensor("b", "U8", text("[", d - c, "]"), c, d), "}");
+    return text("{", tensor("a", "U8", text("[", b - a, "]"), a, b), ",",
+                tensor("b", "U8", text("[", d - c, "]"), c, d), "}");
   };
   header_refused(two(0, 4, 2, 6), "inside another tensor", 6);
   header_refused(two(0, 4, 0, 4), "inside another tensor", 4);
@@ -281,14 +293,17 @@ TEST_CASE("row 11: metadata that is not strings, or huge", "[safetensors][hostil
 }
 
 TEST_CASE("row 12: every truncation of a good file is refused", "[safetensors][hostile]") {
-  const std::string file = safetensors_file(text("{", tensor("a", "F32", "[2]", 0, 8), ",", tensor("b", "U8", "[3]", 8, 11), "}"), "12345678abc");
+  const std::string file = safetensors_file(
+      text("{", tensor("a", "F32", "[2]", 0, 8), ",", tensor("b", "U8", "[3]", 8, 11), "}"), "12345678abc");
   REQUIRE(molmo_test::parse(file) == "ok");
   for (std::size_t n = 0; n < file.size(); ++n) CHECK(molmo_test::parse(std::string_view(file).substr(0, n)) != "ok");
   refused(file + "x", "the last 1 bytes belong to no tensor");
 }
 
-TEST_CASE("safetensors: a flipped byte of the header never gives tensors outside of the file", "[safetensors][hostile]") {
-  const std::string good = safetensors_file(text("{", tensor("a", "F32", "[2]", 0, 8), ",", tensor("b", "U8", "[3]", 8, 11), "}"), "12345678abc");
+TEST_CASE("safetensors: a flipped byte of the header never gives tensors outside of the file",
+          "[safetensors][hostile]") {
+  const std::string good = safetensors_file(
+      text("{", tensor("a", "F32", "[2]", 0, 8), ",", tensor("b", "U8", "[3]", 8, 11), "}"), "12345678abc");
   const std::size_t header = good.size() - 11;
   for (std::size_t i = 0; i < header; ++i)
     for (unsigned value = 0; value < 256; ++value) {
@@ -349,7 +364,8 @@ TEST_CASE("safetensors: what contradicts itself is not written", "[safetensors][
     return s ? "ok" : s.error().message;
   };
   CHECK(attempt({{"a", DType::f32, three, as_bytes("abc"sv)}}).find("needs 12") != std::string::npos);
-  CHECK(attempt({{"a", DType::u8, three, as_bytes("abc"sv)}, {"a", DType::u8, three, as_bytes("abc"sv)}}).find("stands twice") != std::string::npos);
+  CHECK(attempt({{"a", DType::u8, three, as_bytes("abc"sv)}, {"a", DType::u8, three, as_bytes("abc"sv)}})
+            .find("stands twice") != std::string::npos);
   CHECK(attempt({{"\xff", DType::u8, three, as_bytes("abc"sv)}}).find("not valid JSON") != std::string::npos);
   CHECK(attempt({{"__metadata__", DType::u8, three, as_bytes("abc"sv)}}).find("__metadata__") != std::string::npos);
   const status s = write_safetensors(folder / "no/such/folder", {});

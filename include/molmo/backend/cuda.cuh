@@ -5,8 +5,8 @@
 // A thread reads each operand in pieces of 16 bytes where all of them are aligned (else element by element), calculates
 // in float and writes 16 bytes. sum and max_of wait for their number, NaN where the GPU failed (see cuda.status()).
 // Kernels are instantiated with erased expressions: one for all widths. Index arithmetic: backend/cuda_walk.hpp.
-// GPU_UNVERIFIED: written and compiled without a GPU (sm_80 and sm_90a); the host runs the same bodies in its tests, but
-// the launches, the block reductions and the conversions by hardware have never run. No speed is claimed.
+// GPU_UNVERIFIED: written and compiled without a GPU (sm_80 and sm_90a); the host runs the same bodies in its tests,
+// but the launches, the block reductions and the conversions by hardware have never run. No speed is claimed.
 #pragma once
 
 #include <molmo/backend/cuda_memory.cuh>
@@ -63,20 +63,22 @@ __global__ void __launch_bounds__(cuda_threads) cuda_reduce_rows(const __grid_co
 }
 
 template <int N, class R, class Archs, class E>
-__global__ void __launch_bounds__(cuda_threads) cuda_reduce_all(const __grid_constant__ E e, double* partial, const Walk w,
-                                                                const ReducePlan plan) {
+__global__ void __launch_bounds__(cuda_threads)
+    cuda_reduce_all(const __grid_constant__ E e, double* partial, const Walk w, const ReducePlan plan) {
   const double total = cuda_tree<R>(reduce_all_share<N, R>(e, w, plan, blockIdx.x, threadIdx.x, blockDim.x));
   if (threadIdx.x == 0) partial[blockIdx.x] = total;
 }
 
 template <class R, class Archs>
-__global__ void __launch_bounds__(cuda_threads) cuda_reduce_partial(const double* partial, unsigned count, double* out) {
+__global__ void __launch_bounds__(cuda_threads)
+    cuda_reduce_partial(const double* partial, unsigned count, double* out) {
   const double total = cuda_tree<R>(partial_share<R>(partial, count, threadIdx.x, blockDim.x));
   if (threadIdx.x == 0) *out = total;
 }
 
 template <class Archs, class... P, class... A>
-bool cuda_launch(const BasicCuda<Archs>& cuda, const char* what, dim3 blocks, dim3 threads, void (*kernel)(P...), A&&... a) {
+bool cuda_launch(const BasicCuda<Archs>& cuda, const char* what, dim3 blocks, dim3 threads, void (*kernel)(P...),
+                 A&&... a) {
   cudaLaunchConfig_t config{};
   config.gridDim = blocks;
   config.blockDim = threads;
@@ -104,8 +106,8 @@ void assign(const BasicCuda<Archs>& cuda, View<T, S, Device> y, const E& e) {
   const Walk w = detail::walk_over<pack, E, S>(y.rows(), detail::on_chunks<S>(y.data, e));
   const GridSize g = make_grid(w, pack, cuda.multiprocessors() * detail::blocks_per_multiprocessor);
   if (g.blocks_x == 0) return;
-  detail::cuda_launch(cuda, "on(cuda, y) = e could not be queued", dim3(g.blocks_x, g.blocks_y), dim3(g.threads_x, g.threads_y),
-                      detail::cuda_pass<pack, Archs, T, Flat>, flat, y.data, w);
+  detail::cuda_launch(cuda, "on(cuda, y) = e could not be queued", dim3(g.blocks_x, g.blocks_y),
+                      dim3(g.threads_x, g.threads_y), detail::cuda_pass<pack, Archs, T, Flat>, flat, y.data, w);
 }
 
 /// One block per row.
@@ -130,16 +132,19 @@ template <class Archs, class R, class E>
   constexpr int pack = pack_size<float, E>;
   const auto flat = e.template erased<Root>();
   using Flat = std::remove_const_t<decltype(flat)>;
-  const Walk w = detail::walk_over<pack, E, Root>(detail::rows_of(e), detail::on_chunks<Root>(static_cast<const float*>(nullptr), e));
+  const Walk w = detail::walk_over<pack, E, Root>(detail::rows_of(e),
+                                                  detail::on_chunks<Root>(static_cast<const float*>(nullptr), e));
   const ReducePlan plan = make_reduce_plan(w, pack);
   if (plan.blocks == 0) return R::identity;
   double* out = cuda.partial() + reduce_blocks;
   const bool done =
       detail::cuda_launch(cuda, "a reduction could not be queued", dim3(plan.blocks), dim3(cuda_threads),
                           detail::cuda_reduce_all<pack, R, Archs, Flat>, flat, cuda.partial(), w, plan) &&
-      detail::cuda_launch(cuda, "a reduction could not be queued", dim3(1), dim3(cuda_threads), detail::cuda_reduce_partial<R, Archs>,
-                          static_cast<const double*>(cuda.partial()), plan.blocks, out) &&
-      cuda.note(cudaMemcpyAsync(cuda.answer(), out, sizeof(double), cudaMemcpyDeviceToHost, cuda.stream()), "a reduction's result") &&
+      detail::cuda_launch(cuda, "a reduction could not be queued", dim3(1), dim3(cuda_threads),
+                          detail::cuda_reduce_partial<R, Archs>, static_cast<const double*>(cuda.partial()),
+                          plan.blocks, out) &&
+      cuda.note(cudaMemcpyAsync(cuda.answer(), out, sizeof(double), cudaMemcpyDeviceToHost, cuda.stream()),
+                "a reduction's result") &&
       cuda.note(cudaStreamSynchronize(cuda.stream()), "waiting for a reduction");
   return done ? *cuda.answer() : std::numeric_limits<double>::quiet_NaN();
 }

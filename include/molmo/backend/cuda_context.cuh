@@ -4,8 +4,8 @@
 //   auto cuda = Cuda::make(stream);        if (!cuda) ... cuda.error().message
 //   on(*cuda, y) = x + silu(gate) * up;    queued, returns at once
 //   auto done = cuda->synchronize();       waits; the first error since the last synchronize(), if there was one
-// Nothing is thrown and nothing aborts: a statement that fails leaves its error in status(), and the ones after it still
-// try. The type has no parent, so an op that is missing on the GPU is a compile error; and it carries the list of
+// Nothing is thrown and nothing aborts: a statement that fails leaves its error in status(), and the ones after it
+// still try. The type has no parent, so an op that is missing on the GPU is a compile error; and it carries the list of
 // architectures that its translation unit is compiled for, so that units compiled for others have types of their own.
 // GPU_UNVERIFIED: compiled for sm_80 and sm_90a, never run (see gpu_unverified in backend/cuda.cuh).
 #pragma once
@@ -70,12 +70,14 @@ class BasicCuda {
     auto state = std::make_shared<detail::CudaState>();
     state->stream = stream;
     cudaError_t e = cudaGetDevice(&state->device);
-    if (e == cudaSuccess) e = cudaDeviceGetAttribute(&state->multiprocessors, cudaDevAttrMultiProcessorCount, state->device);
-    if (e == cudaSuccess) e = cudaMalloc(reinterpret_cast<void**>(&state->partial), (reduce_blocks + 1) * sizeof(double));
+    if (e == cudaSuccess)
+      e = cudaDeviceGetAttribute(&state->multiprocessors, cudaDevAttrMultiProcessorCount, state->device);
+    if (e == cudaSuccess)
+      e = cudaMalloc(reinterpret_cast<void**>(&state->partial), (reduce_blocks + 1) * sizeof(double));
     if (e == cudaSuccess) e = cudaMallocHost(reinterpret_cast<void**>(&state->answer), sizeof(double));
     if (e != cudaSuccess) {
       (void)cudaGetLastError();  // the error is reported here; the program's own next question must not find it
-      return detail::cuda_failure(e, "a backend could not be made");
+      return detail::cuda_failure(e, "no GPU can be used (the CPU backends need none)");
     }
     return BasicCuda(std::move(state));
   }

@@ -27,19 +27,19 @@ class DeviceTensor {
   /// `tokens` counts only where the shape has the token axis.
   [[nodiscard]] static result<DeviceTensor> make(index_t tokens = 1) {
     constexpr std::size_t each = sizeof(T) * static_cast<std::size_t>(elements_per_token<shape>);
-    if (tokens < 0 || static_cast<std::size_t>(tokens) > std::numeric_limits<std::size_t>::max() / 2 / each)
+    if (tokens < 0 || static_cast<std::size_t>(tokens) > (std::numeric_limits<std::size_t>::max)() / 2 / each)
       return fail(errc::out_of_memory, text("no GPU memory for a tensor of ", tokens, " tokens"));
     DeviceTensor out;
     out.tokens_ = tokens;
     const std::size_t bytes = each * static_cast<std::size_t>(shape::dynamic ? tokens : 1);
-    if (bytes == 0) return out;
+    if (bytes == 0) return result<DeviceTensor>(std::move(out));
     cudaError_t e = cudaMalloc(reinterpret_cast<void**>(&out.data_), bytes);
     if (e == cudaSuccess) e = cudaMemset(out.data_, 0, bytes);
     if (e != cudaSuccess) {
       (void)cudaGetLastError();
       return detail::cuda_failure(e, "a tensor could not be made");
     }
-    return out;
+    return result<DeviceTensor>(std::move(out));
   }
   DeviceTensor(DeviceTensor&& other) noexcept : tokens_(other.tokens_), data_(std::exchange(other.data_, nullptr)) {}
   DeviceTensor& operator=(DeviceTensor&& other) noexcept {
@@ -101,13 +101,16 @@ result<void> copy(const BasicCuda<Archs>& cuda, To&& to, const From& from) {
   using Sink = View<typename Source::element, typename Source::shape,
                     typename std::remove_cvref_t<decltype(leaf(to).view)>::memory>;
   if constexpr (!std::is_convertible_v<To&, Sink>) {
-    static_assert(detail::always_false<To, From>, "molmo: copy(cuda, to, from) needs the same element type and shape on both sides");
+    static_assert(detail::always_false<To, From>,
+                  "molmo: copy(cuda, to, from) needs the same element type and shape on both sides");
   } else {
     const Sink sink = to;
     if (sink.size() != from_view.size())
-      return fail(errc::invalid_argument, text("copy(cuda, to, from): ", sink.tokens(), " tokens to, ", from_view.tokens(), " from"));
-    const cudaError_t e = cudaMemcpyAsync(sink.data, from_view.data, static_cast<std::size_t>(sink.size()) * sizeof(*sink.data),
-                                          cudaMemcpyDefault, cuda.stream());
+      return fail(errc::invalid_argument,
+                  text("copy(cuda, to, from): ", sink.tokens(), " tokens to, ", from_view.tokens(), " from"));
+    const cudaError_t e =
+        cudaMemcpyAsync(sink.data, from_view.data, static_cast<std::size_t>(sink.size()) * sizeof(*sink.data),
+                        cudaMemcpyDefault, cuda.stream());
     if (e == cudaSuccess) return {};
     (void)cudaGetLastError();
     return detail::cuda_failure(e, "a copy could not be queued");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which thread of a grid reads which element: the index arithmetic of every GPU kernel of this library, and the bodies
-// of the pointwise pass and of the reductions, as functions that run on the host as well. tests/backend/cuda_walk_test.cpp
-// plays all threads of a grid one after another and sees each element touched once and every sum in its fixed order.
+// of the pointwise pass and of the reductions, as functions that run on the host as well.
+// tests/backend/cuda_walk_test.cpp plays all threads of a grid one after another and sees each element touched once and
+// every sum in its fixed order.
 //
 //   rows x cols; columns [0, packed) are read in packs of N by worker x = 0, 1, ..., the rest one by one;
 //   worker y takes the rows y, y + y_step, ... A pass without broadcasting is one long row.
@@ -109,7 +110,8 @@ MOLMO_INLINE void pass_share(const E& e, T* y, const Walk& w, const Worker& me) 
 
 /// What thread `t` of `threads` adds up of columns [begin, end) of one row: packs in float, then the pack in double.
 template <int N, class R, class E>
-MOLMO_INLINE double reduce_share(const E& e, const Walk& w, index_t row, index_t begin, index_t end, index_t t, index_t threads) {
+MOLMO_INLINE double reduce_share(const E& e, const Walk& w, index_t row, index_t begin, index_t end, index_t t,
+                                 index_t threads) {
   using F = std::conditional_t<N == 1, double, float>;
   double total = R::identity;
   const index_t packed = w.packed < end ? w.packed : end;
@@ -159,7 +161,8 @@ inline constexpr unsigned reduce_blocks = 1024;  ///< partial results, at most
 
 /// What thread `t` of `threads` of block `b` adds up in a reduction of everything.
 template <int N, class R, class E>
-MOLMO_INLINE double reduce_all_share(const E& e, const Walk& w, const ReducePlan& plan, index_t b, index_t t, index_t threads) {
+MOLMO_INLINE double reduce_all_share(const E& e, const Walk& w, const ReducePlan& plan, index_t b, index_t t,
+                                     index_t threads) {
   const bool by_rows = w.rows > 1;
   const index_t begin = by_rows ? 0 : b * plan.columns;
   const index_t end = begin + plan.columns < w.cols ? begin + plan.columns : w.cols;

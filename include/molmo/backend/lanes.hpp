@@ -57,8 +57,8 @@ struct Lanes {
   MOLMO_INLINE friend Lanes sqrt(Lanes a) { return detail::NativeLanes<Arch>::sqrt(a.v); }
   MOLMO_INLINE friend Lanes abs(Lanes a) { return xsimd::abs(a.v); }
   // The second argument when either is NaN, on every architecture and in every version of xsimd.
-  MOLMO_INLINE friend Lanes max(Lanes a, Lanes b) { return xsimd::select(a.v > b.v, a.v, b.v); }
-  MOLMO_INLINE friend Lanes min(Lanes a, Lanes b) { return xsimd::select(a.v < b.v, a.v, b.v); }
+  MOLMO_INLINE friend Lanes larger(Lanes a, Lanes b) { return xsimd::select(a.v > b.v, a.v, b.v); }
+  MOLMO_INLINE friend Lanes smaller(Lanes a, Lanes b) { return xsimd::select(a.v < b.v, a.v, b.v); }
   /// Per lane: x < limit ? yes : no.
   MOLMO_INLINE friend Lanes select_less(Lanes x, Lanes limit, Lanes yes, Lanes no) {
     return xsimd::select(x.v < limit.v, yes.v, no.v);

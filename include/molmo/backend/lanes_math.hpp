@@ -4,7 +4,7 @@
 //
 //   exp(x)   x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 P4(r);  times 2^n. Right in the subnormals, inf, NaN.
 //   tanh(x)  |x| < 0.625: x + x^3 Q4(x^2);  else 1 - 2 / (e^(2|x|) + 1)
-//   erf(x)   |x| < 0.92: x + x E6(x^2);     else 1 - e^-(t + t G6(t)), t = min(|x|, 3.95)
+//   erf(x)   |x| < 0.92: x + x E6(x^2);     else 1 - e^-(t + t G6(t)), t = smaller(|x|, 3.95)
 // The coefficients are our own near-minimax fits in double precision, rounded to float.
 #pragma once
 
@@ -29,7 +29,7 @@ template <class A>
 MOLMO_INLINE Lanes<A> exp(Lanes<A> x) {
   constexpr float c[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e4p-7f, 0x1.6a2430p-10f};
   using V = Lanes<A>;
-  const V held = max(V::broadcast(-104.0f), min(V::broadcast(89.0f), x));  // beyond: 0 and inf all the same; NaN -> x
+  const V held = larger(V::broadcast(-104.0f), smaller(V::broadcast(89.0f), x));  // beyond: 0 and inf all the same; NaN -> x
   const V n = round_to_integer(held * V::broadcast(1.44269504088896341f));
   // ln 2 in two parts; the first has few bits, so that n times it is exact.
   const V r = fma(n, V::broadcast(-1.42860682e-6f), fma(n, V::broadcast(-0.693145752f), held));
@@ -44,9 +44,9 @@ MOLMO_INLINE Lanes<A> tanh(Lanes<A> x) {
   using V = Lanes<A>;
   const V t = abs(x);
   const V s = x * x;
-  const V small = fma(x * s, detail::polynomial(s, c), x);
+  const V near_0 = fma(x * s, detail::polynomial(s, c), x);
   const V big = V::broadcast(1.0f) - V::broadcast(2.0f) / (exp(t + t) + V::broadcast(1.0f));
-  return select_less(t, V::broadcast(0.625f), small, with_sign(big, x));
+  return select_less(t, V::broadcast(0.625f), near_0, with_sign(big, x));
 }
 
 /// erf(x) per lane.
@@ -54,14 +54,14 @@ template <class A>
 MOLMO_INLINE Lanes<A> erf(Lanes<A> x) {
   constexpr float near_zero[] = {0x1.06eba8p-3f,  -0x1.812742p-2f,  0x1.ce2e0ap-4f, -0x1.b80e94p-6f,
                                  0x1.54c806p-8f, -0x1.aa3fb0p-11f, 0x1.5cd622p-14f};
-  constexpr float far[] = {0x1.0778dcp-3f, 0x1.45328ep-1f,   0x1.b32574p-4f, -0x1.85515ep-6f,
+  constexpr float far_from_zero[] = {0x1.0778dcp-3f, 0x1.45328ep-1f,   0x1.b32574p-4f, -0x1.85515ep-6f,
                            0x1.dd6cdap-9f, -0x1.527c6cp-12f, 0x1.78dd98p-17f};
   using V = Lanes<A>;
-  const V t = min(V::broadcast(3.95f), abs(x));  // NaN stays
+  const V t = smaller(V::broadcast(3.95f), abs(x));  // NaN stays
   const V s = x * x;
-  const V small = fma(x, detail::polynomial(s, near_zero), x);
-  const V big = V::broadcast(1.0f) - exp(-fma(t, detail::polynomial(t, far), t));
-  return select_less(t, V::broadcast(0.92f), small, with_sign(big, x));
+  const V near_0 = fma(x, detail::polynomial(s, near_zero), x);
+  const V big = V::broadcast(1.0f) - exp(-fma(t, detail::polynomial(t, far_from_zero), t));
+  return select_less(t, V::broadcast(0.92f), near_0, with_sign(big, x));
 }
 
 }  // namespace molmo::inline v0

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -33,11 +34,11 @@ class MemoryResource {
 class AlignedBytes {
  public:
   AlignedBytes() = default;
-  AlignedBytes(AlignedBytes&& other) noexcept : p_(other.p_), size_(other.size_), from_(other.from_) { other.p_ = nullptr; }
+  AlignedBytes(AlignedBytes&& other) noexcept : p_(other.p_), block_(other.block_), size_(other.size_), from_(other.from_) { other.p_ = nullptr; }
   AlignedBytes& operator=(AlignedBytes&& other) noexcept {
     if (this != &other) {
       release();
-      p_ = other.p_, size_ = other.size_, from_ = other.from_;
+      p_ = other.p_, block_ = other.block_, size_ = other.size_, from_ = other.from_;
       other.p_ = nullptr;
     }
     return *this;
@@ -47,13 +48,22 @@ class AlignedBytes {
   /// count * size_each bytes, all zero; data() is null when there is no memory or the product overflows.
   static AlignedBytes zeroed(std::size_t count, std::size_t size_each, MemoryResource* from = nullptr) {
     AlignedBytes out;
-    if (size_each != 0 && count > (std::numeric_limits<std::size_t>::max() / 2) / size_each) return out;
+    if (size_each != 0 && count > ((std::numeric_limits<std::size_t>::max)() / 2) / size_each) return out;
     const std::size_t bytes = count * size_each;
     const std::size_t asked = bytes == 0 ? cache_line : bytes;
-    void* p = from ? from->allocate(asked, cache_line) : ::operator new(asked, std::align_val_t{cache_line}, std::nothrow);
-    if (p == nullptr) return out;
-    std::memset(p, 0, asked);
-    out.p_ = static_cast<std::byte*>(p), out.size_ = asked, out.from_ = from;
+    if (from != nullptr) {
+      out.block_ = from->allocate(asked, cache_line);
+      if (out.block_ == nullptr) return out;
+      out.p_ = static_cast<std::byte*>(out.block_);
+      std::memset(out.p_, 0, asked);
+    } else {
+      // calloc: the system's pages are zero already, so a large block is not touched before it is used.
+      out.block_ = std::calloc(asked + cache_line, 1);
+      if (out.block_ == nullptr) return out;
+      const auto address = reinterpret_cast<std::uintptr_t>(out.block_);
+      out.p_ = static_cast<std::byte*>(out.block_) + (cache_line - address % cache_line) % cache_line;
+    }
+    out.size_ = asked, out.from_ = from;
     return out;
   }
 
@@ -65,12 +75,13 @@ class AlignedBytes {
   void release() {
     if (p_ == nullptr) return;
     if (from_)
-      from_->deallocate(p_, size_, cache_line);
+      from_->deallocate(block_, size_, cache_line);
     else
-      ::operator delete(p_, std::align_val_t{cache_line});
+      std::free(block_);
   }
 
-  std::byte* p_ = nullptr;
+  std::byte* p_ = nullptr;  // the first aligned byte of block_
+  void* block_ = nullptr;
   std::size_t size_ = 0;
   MemoryResource* from_ = nullptr;
 };

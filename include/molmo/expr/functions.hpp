@@ -26,10 +26,10 @@ MOLMO_HD inline float sqrt(float x) { return ::sqrtf(x); }
 MOLMO_HD inline double sqrt(double x) { return ::sqrt(x); }
 MOLMO_HD inline float abs(float x) { return ::fabsf(x); }
 MOLMO_HD inline double abs(double x) { return ::fabs(x); }
-MOLMO_HD inline float max(float a, float b) { return a > b ? a : b; }
-MOLMO_HD inline double max(double a, double b) { return a > b ? a : b; }
-MOLMO_HD inline float min(float a, float b) { return a < b ? a : b; }
-MOLMO_HD inline double min(double a, double b) { return a < b ? a : b; }
+MOLMO_HD inline float larger(float a, float b) { return a > b ? a : b; }
+MOLMO_HD inline double larger(double a, double b) { return a > b ? a : b; }
+MOLMO_HD inline float smaller(float a, float b) { return a < b ? a : b; }
+MOLMO_HD inline double smaller(double a, double b) { return a < b ? a : b; }
 
 }  // namespace scalar
 
@@ -47,8 +47,8 @@ MOLMO_INLINE V constant(double c) {
 using scalar::abs;
 using scalar::erf;
 using scalar::exp;
-using scalar::max;
-using scalar::min;
+using scalar::larger;
+using scalar::smaller;
 using scalar::sqrt;
 using scalar::tanh;
 
@@ -94,23 +94,23 @@ struct square_f {
     return x * x;
   }
 };
-// max and min return the second argument when either is NaN, so relu(NaN) = max(0, NaN) = NaN.
+// larger and smaller return the second argument when either is NaN, so relu(NaN) = larger(0, NaN) = NaN.
 struct max_f {
   template <class V>
   MOLMO_INLINE V operator()(V a, V b) const {
-    return max(a, b);
+    return larger(a, b);
   }
 };
 struct min_f {
   template <class V>
   MOLMO_INLINE V operator()(V a, V b) const {
-    return min(a, b);
+    return smaller(a, b);
   }
 };
 struct clamp_f {
   template <class V>
   MOLMO_INLINE V operator()(V x, V low, V high) const {
-    return min(high, max(low, x));
+    return smaller(high, larger(low, x));
   }
 };
 struct sigmoid_f {
@@ -147,7 +147,7 @@ struct quick_gelu_f {
 struct relu_f {
   template <class V>
   MOLMO_INLINE V operator()(V x) const {
-    return max(constant<V>(0), x);
+    return larger(constant<V>(0), x);
   }
 };
 struct softcap_f {
@@ -218,12 +218,12 @@ template <Shaped A>
 }
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto max(A&& a, B&& b) {
+[[nodiscard]] constexpr auto (max)(A&& a, B&& b) {
   return detail::combine<detail::max_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 template <class A, class B>
   requires OperandPair<A, B>
-[[nodiscard]] constexpr auto min(A&& a, B&& b) {
+[[nodiscard]] constexpr auto (min)(A&& a, B&& b) {
   return detail::combine<detail::min_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 /// x held inside [low, high].

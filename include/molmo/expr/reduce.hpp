@@ -24,8 +24,8 @@ struct SumOf {
 struct MaxOf {
   template <class V>
   static MOLMO_INLINE V combine(V a, V b) {
-    using scalar::max;
-    return max(a, b);
+    using scalar::larger;
+    return larger(a, b);
   }
   static constexpr double identity = -std::numeric_limits<double>::infinity();
 };

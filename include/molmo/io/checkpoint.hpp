@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoint: all tensors of a Hugging Face folder, from model.safetensors or from the shards of model.safetensors.index.json.
+// Checkpoint: all tensors of a Hugging Face folder, from model.safetensors or from the shards of
+// model.safetensors.index.json.
 //
 //   result<Checkpoint> c = Checkpoint::open("models/olmo2");   const TensorInfo* t = c->find("model.norm.weight");
-// Keeps the files mapped (or copied) for as long as it lives; moving it moves nothing in memory. Bytes only: tensors may be
-// misaligned. Knows no models: what the tensors mean is the business of models/zoo and run/.
+// Keeps the files mapped (or copied) for as long as it lives; moving it moves nothing in memory. Bytes only: tensors
+// may be misaligned. Knows no models: what the tensors mean is the business of models/zoo and run/.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -25,16 +26,18 @@
 namespace molmo::inline v0 {
 
 struct CheckpointOptions {
-  bool copy = false;              ///< read the files into memory instead of mapping them (see MappedFile)
-  bool follow_symlinks = false;   ///< allow links that lead out of the folder (those of the Hugging Face cache are always allowed)
-  bool check_total_size = true;   ///< the index's total_size must be the sum of the tensors' bytes
-  ProgressSink progress{};        ///< told after each file, and while copying
+  bool copy = false;  ///< read the files into memory instead of mapping them (see MappedFile)
+  bool follow_symlinks =
+      false;  ///< allow links that lead out of the folder (those of the Hugging Face cache are always allowed)
+  bool check_total_size = true;  ///< the index's total_size must be the sum of the tensors' bytes
+  ProgressSink progress{};       ///< told after each file, and while copying
   SafeTensorsLimits limits{};
 };
 
 class Checkpoint {
  public:
-  /// The tensors of the folder `directory`. errc::not_found (no such folder or file), errc::io, errc::format, errc::cancelled.
+  /// The tensors of the folder `directory`. errc::not_found (no such folder or file), errc::io, errc::format,
+  /// errc::cancelled.
   [[nodiscard]] static result<Checkpoint> open(const std::string& directory, const CheckpointOptions& options = {});
 
   Checkpoint(Checkpoint&&) noexcept = default;
@@ -65,7 +68,8 @@ class Checkpoint {
   };
 
   Checkpoint() = default;
-  [[nodiscard]] static result<Shard> open_shard(const std::filesystem::path& directory, const std::string& name, const CheckpointOptions& options);
+  [[nodiscard]] static result<Shard> open_shard(const std::filesystem::path& directory, const std::string& name,
+                                                const CheckpointOptions& options);
   [[nodiscard]] status check_against(const ShardIndex& index, std::string_view source, bool check_total_size) const;
 
   std::string directory_;
@@ -85,13 +89,17 @@ namespace detail {
   if (e) return fail(errc::not_found, text(in_quotes(file.string(), 400), " does not exist"));
   const fs::path home = fs::canonical(directory, e);
   if (!e && target.parent_path() == home) return {};
-  if (!e && home.parent_path().filename() == "snapshots" && target.parent_path() == home.parent_path().parent_path() / "blobs") return {};
-  return fail(errc::format, text(in_quotes(file.string(), 400), " is a link that leads out of its folder; set follow_symlinks if that is intended"));
+  if (!e && home.parent_path().filename() == "snapshots" &&
+      target.parent_path() == home.parent_path().parent_path() / "blobs")
+    return {};
+  return fail(errc::format, text(in_quotes(file.string(), 400),
+                                 " is a link that leads out of its folder; set follow_symlinks if that is intended"));
 }
 
 }  // namespace detail
 
-inline result<Checkpoint::Shard> Checkpoint::open_shard(const std::filesystem::path& directory, const std::string& name, const CheckpointOptions& options) {
+inline result<Checkpoint::Shard> Checkpoint::open_shard(const std::filesystem::path& directory, const std::string& name,
+                                                        const CheckpointOptions& options) {
   const std::filesystem::path path = directory / name;
   if (!options.follow_symlinks)
     if (status s = detail::stays_inside(directory, path); !s) return fail(s.error());
@@ -110,7 +118,8 @@ inline result<Checkpoint> Checkpoint::open(const std::string& directory, const C
   if (directory.find('\0') != directory.npos || type == fs::file_type::not_found || type == fs::file_type::none)
     return fail(errc::not_found, text("the model folder ", in_quotes(directory, 400), " does not exist"));
   if (type != fs::file_type::directory)
-    return fail(errc::format, text(in_quotes(directory, 400), " is not a folder; give the folder that holds config.json and model.safetensors"));
+    return fail(errc::format, text(in_quotes(directory, 400),
+                                   " is not a folder; give the folder that holds config.json and model.safetensors"));
 
   Checkpoint c;
   c.directory_ = directory;
@@ -130,7 +139,8 @@ inline result<Checkpoint> Checkpoint::open(const std::string& directory, const C
     if (!parsed) return fail(parsed.error());
     index = std::move(*parsed);
   } else {
-    return fail(errc::not_found, text("the folder ", in_quotes(directory, 400), " holds neither model.safetensors nor model.safetensors.index.json"));
+    return fail(errc::not_found, text("the folder ", in_quotes(directory, 400),
+                                      " holds neither model.safetensors nor model.safetensors.index.json"));
   }
 
   c.shards_.reserve(index.shards.size());
@@ -139,14 +149,16 @@ inline result<Checkpoint> Checkpoint::open(const std::string& directory, const C
     if (!shard) return fail(shard.error());
     const std::uint64_t size = shard->file.bytes().size();
     c.shards_.push_back(std::move(*shard));
-    if (!options.progress.report({c.shards_.back().name, size, size})) return fail(errc::cancelled, text("loading ", in_quotes(directory, 400), " was cancelled"));
+    if (!options.progress.report({c.shards_.back().name, size, size}))
+      return fail(errc::cancelled, text("loading ", in_quotes(directory, 400), " was cancelled"));
   }
   for (const Shard& s : c.shards_)
     for (const TensorInfo& t : s.table.tensors()) {
       c.by_name_.push_back(&t);
       c.bytes_ += t.bytes.size();
     }
-  std::sort(c.by_name_.begin(), c.by_name_.end(), [](const TensorInfo* a, const TensorInfo* b) { return a->name < b->name; });
+  std::sort(c.by_name_.begin(), c.by_name_.end(),
+            [](const TensorInfo* a, const TensorInfo* b) { return a->name < b->name; });
   if (!index_name.empty())
     if (status s = c.check_against(index, index_name, options.check_total_size); !s) return fail(s.error());
   return c;
@@ -156,18 +168,22 @@ inline result<Checkpoint> Checkpoint::open(const std::string& directory, const C
 inline status Checkpoint::check_against(const ShardIndex& index, std::string_view source, bool check_total_size) const {
   const auto bad = [&](const auto&... words) { return fail(errc::format, text(source, ": ", words...)); };
   for (std::size_t i = 1; i < by_name_.size(); ++i)
-    if (by_name_[i]->name == by_name_[i - 1]->name) return bad("tensor ", in_quotes(by_name_[i]->name), " lies in two of the files");
+    if (by_name_[i]->name == by_name_[i - 1]->name)
+      return bad("tensor ", in_quotes(by_name_[i]->name), " lies in two of the files");
   for (std::size_t i = 0; i < shards_.size(); ++i)
     for (const TensorInfo& t : shards_[i].table.tensors()) {
       const ShardIndex::Tensor* entry = index.find(t.name);
       if (!entry) return bad("does not name tensor ", in_quotes(t.name), " of ", in_quotes(shards_[i].name));
       if (entry->shard != i)
-        return bad("looks for tensor ", in_quotes(t.name), " in ", in_quotes(index.shards[entry->shard]), ", but it lies in ", in_quotes(shards_[i].name));
+        return bad("looks for tensor ", in_quotes(t.name), " in ", in_quotes(index.shards[entry->shard]),
+                   ", but it lies in ", in_quotes(shards_[i].name));
     }
   for (const ShardIndex::Tensor& t : index.tensors)
-    if (!find(t.name)) return bad("names tensor ", in_quotes(t.name), ", which is not in ", in_quotes(index.shards[t.shard]));
+    if (!find(t.name))
+      return bad("names tensor ", in_quotes(t.name), ", which is not in ", in_quotes(index.shards[t.shard]));
   if (check_total_size && index.total_size && *index.total_size != bytes_)
-    return bad("metadata.total_size says ", *index.total_size, " bytes, but the tensors have ", bytes_, "; is a file damaged or exchanged?");
+    return bad("metadata.total_size says ", *index.total_size, " bytes, but the tensors have ", bytes_,
+               "; is a file damaged or exchanged?");
   return {};
 }
 

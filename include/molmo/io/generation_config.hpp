@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// GenerationConfig: how a checkpoint wants to be sampled: generation_config.json, and config.json where that one is silent.
+// GenerationConfig: how a checkpoint wants to be sampled: generation_config.json, and config.json where that is silent.
 //
-// Every field is optional: what neither file says stays empty, and run/ has the defaults. Values out of range are errors.
+// Every field is optional: what neither file says stays empty, run/ has the defaults. Values out of range are errors.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -24,13 +24,13 @@ struct GenerationConfig {
   std::optional<std::int64_t> pad_token_id;
   std::vector<std::int64_t> eos_token_ids;  ///< any of them ends the text; empty: none is known
   std::optional<bool> do_sample;
-  std::optional<double> temperature;         ///< 0 means greedy
-  std::optional<std::int64_t> top_k;         ///< 0: off
+  std::optional<double> temperature;  ///< 0 means greedy
+  std::optional<std::int64_t> top_k;  ///< 0: off
   std::optional<double> top_p;
   std::optional<double> min_p;
   std::optional<double> repetition_penalty;
   std::optional<std::int64_t> max_new_tokens;
-  std::optional<std::int64_t> max_length;    ///< prompt included
+  std::optional<std::int64_t> max_length;  ///< prompt included
 
   friend bool operator==(const GenerationConfig&, const GenerationConfig&) = default;
 };
@@ -65,7 +65,8 @@ inline void read_token_ids(json::Fields& f, std::string_view name, std::vector<s
 
 }  // namespace detail
 
-/// Reads the fields that `object` has over those in `into`. Call it with config.json first, then with generation_config.json.
+/// Reads the fields that `object` has over those in `into`. Call it with config.json first, then with
+/// generation_config.json.
 [[nodiscard]] inline status read_generation_fields(const json::Value& object, GenerationConfig& into) {
   json::Fields f(object);
   if (!f.ok()) return fail(f.error());
@@ -100,7 +101,8 @@ inline void read_token_ids(json::Fields& f, std::string_view name, std::vector<s
     const result<json::Value> file = read_json(path);
     if (!file && file.error().code == errc::not_found) continue;
     if (!file) return fail(file.error());
-    if (status s = read_generation_fields(*file, out); !s) return fail(s.error().code, text(in_quotes(path, 400), ": ", s.error().message));
+    if (status s = read_generation_fields(*file, out); !s)
+      return fail(s.error().code, text(in_quotes(path, 400), ": ", s.error().message));
   }
   return out;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // json::parse(text) -> json::Value: the whole text as a tree, for files of the size of config.json.
 //
-// Larger files (tokenizer.json, safetensors headers, shard indices) are streamed by json::parse_sax instead. A handler may hand part of its
-// events to a json::Builder to get a tree of that part only.
+// Larger files (tokenizer.json, safetensors headers, shard indices) are streamed by json::parse_sax instead. A handler
+// may hand part of its events to a json::Builder to get a tree of that part only.
 #pragma once
 
 #include <molmo/io/json_sax.hpp>
@@ -50,7 +50,9 @@ class Builder : public Handler {
     Value value;
   };
 
-  bool room() { return room_ > 0 ? (--room_, true) : refuse(errc::format, "too many JSON values for a file of this kind"); }
+  bool room() {
+    return room_ > 0 ? (--room_, true) : refuse(errc::format, "too many JSON values for a file of this kind");
+  }
   bool add(Value v) { return room() && (attach(std::move(key_), std::move(v)), true); }
   bool open(Value v) {
     if (!room()) return false;

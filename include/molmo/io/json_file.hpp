@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// read_json(path): a file of the size of config.json as a tree. Always copied, never mapped, so writers cannot disturb it.
+// read_json(path): a file of the size of config.json as a tree. Always copied, never mapped: writers cannot disturb it.
 #pragma once
 
 #include <molmo/core/result.hpp>

@@ -7,10 +7,10 @@
 //     bool key(std::string& k) { return k != "bad" || refuse(errc::format, "a bad key"); }   // ... with this error
 //   };
 //   Counter c;  status s = json::parse_sax(text, c, {.source = "tokenizer.json", .max_bytes = 64u << 20});
-// Refused, with the place: a byte order mark, NUL bytes, invalid UTF-8, lone surrogates, trailing bytes, NaN and infinities,
-// numbers beyond double, duplicate keys (compared after unescaping), and whatever exceeds the limits. Works without exceptions.
-// Events arrive before the text is known to be valid to its end: use what they built only when parse_sax returned success.
-// The grammar is nlohmann/json's; this header and nothing else includes it.
+// Refused, with the place: a byte order mark, NUL bytes, invalid UTF-8, lone surrogates, trailing bytes, NaN and
+// infinities, numbers beyond double, duplicate keys (compared after unescaping), and whatever exceeds the limits. Works
+// without exceptions. Events arrive before the text is known to be valid to its end: use what they built only when
+// parse_sax returned success. The grammar is nlohmann/json's; this header and nothing else includes it.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -42,7 +42,9 @@ struct Handler {
   bool boolean(bool) { return true; }
   bool negative(std::int64_t) { return true; }           ///< an integer written with a minus sign; 0 is "-0"
   bool unsigned_integer(std::uint64_t) { return true; }  ///< any other integer below 2^64, exact
-  bool number(double, std::string_view /*as written*/) { return true; }  ///< any other number, integers beyond 64 bits included
+  bool number(double, std::string_view /*as written*/) {
+    return true;
+  }  ///< any other number, integers beyond 64 bits included
   bool string(std::string&) { return true; }
   bool start_object() { return true; }
   bool key(std::string&) { return true; }
@@ -141,7 +143,8 @@ class KeySet {
         in_string = false;
         token = 0;
       } else if (++token > o.max_string) {
-        return fail(errc::format, text(o.source, ": the string at byte ", i - token, " is longer than ", o.max_string, " bytes"));
+        return fail(errc::format,
+                    text(o.source, ": the string at byte ", i - token, " is longer than ", o.max_string, " bytes"));
       } else if (c == '\\' && i + 1 < json.size() && json[i + 1] != '\0') {
         ++i, ++token;
       }
@@ -168,9 +171,12 @@ class KeySet {
       case '\r':
       case '\n':
       case ',':
-      case ':': token = 0; break;
+      case ':':
+        token = 0;
+        break;
       default:
-        if (++token > longest_number) return fail(errc::format, text(o.source, ": an endless number or word at byte ", i));
+        if (++token > longest_number)
+          return fail(errc::format, text(o.source, ": an endless number or word at byte ", i));
     }
   }
   return {};
@@ -216,7 +222,8 @@ struct Adapter {
     return handler.end_array();
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& e) {
-    // "... syntax error while parsing value - invalid literal; last read: '...'": the middle, without the file's own bytes
+    // "... syntax error while parsing value - invalid literal; last read: '...'": the middle, without the file's own
+    // bytes
     std::string_view what = e.what();
     if (const auto at = what.find("syntax error "); at != what.npos) what.remove_prefix(at + 13);
     if (what.starts_with("[json.")) what = "a number beyond the range of double";
@@ -232,7 +239,8 @@ struct Adapter {
 
 }  // namespace detail
 
-/// Reads `json` as exactly one JSON value and sends its events to `handler`. The error is the text's or the handler's own.
+/// Reads `json` as exactly one JSON value and sends its events to `handler`. The error is the text's or the handler's
+/// own.
 template <class H>
 [[nodiscard]] status parse_sax(std::string_view json, H& handler, const Options& options = {}) {
   if (status s = detail::check_limits(json, options); !s) return s;

@@ -3,8 +3,8 @@
 //
 // Includes no JSON library: who only reads a tree (models/zoo) needs this header alone; io/json.hpp makes the tree.
 //   value.integer("hidden_size", 1, 1 << 20)   -> result: the field, or an error that names it and the range
-//   json::Fields f(value);  c.d_model = f.integer("hidden_size", 1, 1 << 20);  ...  if (!f.ok()) return fail(f.error());
-// Integers are exact in [-2^63, 2^64); a number written 1e3 or 1.0 is no integer. A field that is null counts as absent.
+//   json::Fields f(value);  c.d_model = f.integer("hidden_size", 1, 1 << 20);  if (!f.ok()) return fail(f.error());
+// Integers are exact in [-2^63, 2^64); a number written 1e3 or 1.0 is none. A field that is null counts as absent.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -91,8 +91,9 @@ class Value {
   // This value as ..., with `name` for the message.
 
   [[nodiscard]] result<std::int64_t> as_integer(std::string_view name, std::int64_t lo, std::int64_t hi) const {
-    const bool fits = kind_ == Kind::negative ||
-                       (kind_ == Kind::unsigned_integer && integer_ <= std::uint64_t{(std::numeric_limits<std::int64_t>::max)()});
+    const bool fits =
+        kind_ == Kind::negative ||
+        (kind_ == Kind::unsigned_integer && integer_ <= std::uint64_t{(std::numeric_limits<std::int64_t>::max)()});
     const auto n = static_cast<std::int64_t>(integer_);
     if (!fits || n < lo || n > hi) return wrong(name, text("an integer from ", lo, " to ", hi));
     return n;
@@ -137,17 +138,24 @@ class Value {
   /// What stands there, for a message: `-5`, `"abc"`, `an array of 3`.
   [[nodiscard]] std::string describe() const {
     switch (kind_) {
-      case Kind::null: return "null";
-      case Kind::boolean: return text(integer_ != 0);
-      case Kind::negative: return integer_ ? text(static_cast<std::int64_t>(integer_)) : "-0";
-      case Kind::unsigned_integer: return text(integer_);
+      case Kind::null:
+        return "null";
+      case Kind::boolean:
+        return text(integer_ != 0);
+      case Kind::negative:
+        return integer_ ? text(static_cast<std::int64_t>(integer_)) : "-0";
+      case Kind::unsigned_integer:
+        return text(integer_);
       case Kind::number: {
         std::string digits = text(number_);  // 1.0 becomes "1": put the point back, or the message would confuse
         return digits.find_first_not_of("-0123456789") == digits.npos ? digits + ".0" : digits;
       }
-      case Kind::string: return text("the string ", in_quotes(string_, 60));
-      case Kind::array: return text("an array of ", items_.size());
-      case Kind::object: return "an object";
+      case Kind::string:
+        return text("the string ", in_quotes(string_, 60));
+      case Kind::array:
+        return text("an array of ", items_.size());
+      case Kind::object:
+        return "an object";
     }
     return "";
   }
@@ -178,8 +186,9 @@ class Fields {
   /// `object` must outlive this; `prefix` ("rope_scaling.") is put before the names in messages.
   explicit Fields(const Value& object, std::string prefix = {}) : object_(&object), prefix_(std::move(prefix)) {
     if (!object.is_object())
-      refuse(errc::format,
-             text(prefix_.empty() ? std::string_view("the file") : std::string_view(prefix_).substr(0, prefix_.size() - 1), " must be a JSON object, but is ", object.describe()));
+      refuse(errc::format, text(prefix_.empty() ? std::string_view("the file")
+                                                : std::string_view(prefix_).substr(0, prefix_.size() - 1),
+                                " must be a JSON object, but is ", object.describe()));
   }
   Fields(Value&&, std::string = {}) = delete;
 
@@ -190,25 +199,32 @@ class Fields {
   [[nodiscard]] bool has(std::string_view name) const { return object_->present(name) != nullptr; }
 
   std::int64_t integer(std::string_view name, std::int64_t lo, std::int64_t hi) {
-    return keep(name, [&](const Value& v, std::string_view full) { return v.as_integer(full, lo, hi); }, lo, true);
+    return keep(
+        name, [&](const Value& v, std::string_view full) { return v.as_integer(full, lo, hi); }, lo, true);
   }
   std::int64_t integer_or(std::string_view name, std::int64_t lo, std::int64_t hi, std::int64_t otherwise) {
-    return keep(name, [&](const Value& v, std::string_view full) { return v.as_integer(full, lo, hi); }, otherwise, false);
+    return keep(
+        name, [&](const Value& v, std::string_view full) { return v.as_integer(full, lo, hi); }, otherwise, false);
   }
   double number(std::string_view name, double lo, double hi) {
-    return keep(name, [&](const Value& v, std::string_view full) { return v.as_number(full, lo, hi); }, lo, true);
+    return keep(
+        name, [&](const Value& v, std::string_view full) { return v.as_number(full, lo, hi); }, lo, true);
   }
   double number_or(std::string_view name, double lo, double hi, double otherwise) {
-    return keep(name, [&](const Value& v, std::string_view full) { return v.as_number(full, lo, hi); }, otherwise, false);
+    return keep(
+        name, [&](const Value& v, std::string_view full) { return v.as_number(full, lo, hi); }, otherwise, false);
   }
   bool boolean_or(std::string_view name, bool otherwise) {
-    return keep(name, [](const Value& v, std::string_view full) { return v.as_boolean(full); }, otherwise, false);
+    return keep(
+        name, [](const Value& v, std::string_view full) { return v.as_boolean(full); }, otherwise, false);
   }
   std::string_view string(std::string_view name) {
-    return keep(name, [](const Value& v, std::string_view full) { return v.as_string(full); }, std::string_view{}, true);
+    return keep(
+        name, [](const Value& v, std::string_view full) { return v.as_string(full); }, std::string_view{}, true);
   }
   std::string_view string_or(std::string_view name, std::string_view otherwise) {
-    return keep(name, [](const Value& v, std::string_view full) { return v.as_string(full); }, otherwise, false);
+    return keep(
+        name, [](const Value& v, std::string_view full) { return v.as_string(full); }, otherwise, false);
   }
 
   /// Records a contradiction that the caller has found; the first one stays.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // MappedFile: the bytes of a regular file, read-only, mapped (POSIX) or copied into memory.
 //
-// Mapped bytes cost no memory of their own, but belong to the file: a program that truncates it while it is mapped makes the
-// next access fault (SIGBUS). Files that others may write to are opened with `copy = true`: they are read once, to their end.
-// FIFOs, directories, devices and empty files are refused. Where there is no mmap the file is always copied.
+// Mapped bytes cost no memory of their own, but belong to the file: a program that truncates it while it is mapped
+// makes the next access fault (SIGBUS). Files that others may write to are opened with `copy = true`: they are read
+// once, to their end. FIFOs, directories, devices and empty files are refused. Where there is no mmap the file is
+// always copied.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -37,7 +38,7 @@ namespace molmo::inline v0 {
 struct FileOptions {
   bool copy = false;  ///< read into memory instead of mapping: immune against writers
   std::uint64_t max_bytes = (std::numeric_limits<std::uint64_t>::max)();  ///< larger files are refused unread
-  ProgressSink progress{};                                              ///< told while copying
+  ProgressSink progress{};                                                ///< told while copying
 };
 
 /// How the bytes will be read next: a hint to the system, never an error.
@@ -45,7 +46,8 @@ enum class Advice { sequential, random, will_need, dont_need };
 
 class MappedFile {
  public:
-  /// The file at `path`. errc::not_found, errc::io, errc::format (not a regular file, empty, too large), errc::cancelled.
+  /// The file at `path`. errc::not_found, errc::io, errc::format (not a regular file, empty, too large),
+  /// errc::cancelled.
   [[nodiscard]] static result<MappedFile> open(const std::string& path, const FileOptions& options = {});
 
   MappedFile() = default;
@@ -59,7 +61,9 @@ class MappedFile {
 
   /// The whole file. Stays in place when the object is moved.
   [[nodiscard]] std::span<const std::byte> bytes() const MOLMO_LIFETIMEBOUND { return {data_, size_}; }
-  [[nodiscard]] std::string_view chars() const MOLMO_LIFETIMEBOUND { return {reinterpret_cast<const char*>(data_), size_}; }
+  [[nodiscard]] std::string_view chars() const MOLMO_LIFETIMEBOUND {
+    return {reinterpret_cast<const char*>(data_), size_};
+  }
   [[nodiscard]] bool is_mapped() const { return mapped_; }
 
   /// Tells the system how `part` (of bytes()) will be read.
@@ -81,7 +85,8 @@ class MappedFile {
   /// Checked before anything is allocated: 1 TB of holes costs no disk, but would cost 1 TB of memory.
   [[nodiscard]] static result<MappedFile> allocate(const std::string& path, std::uint64_t size, std::uint64_t memory) {
     if (size > memory || size > (std::numeric_limits<std::size_t>::max)() / 2)
-      return bad(errc::out_of_memory, path, text("has ", size, " bytes, more than this machine's memory; map it instead of copying"));
+      return bad(errc::out_of_memory, path,
+                 text("has ", size, " bytes, more than this machine's memory; map it instead of copying"));
     MappedFile file;
     file.data_ = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(size), alignment, std::nothrow));
     if (!file.data_) return bad(errc::out_of_memory, path, text("does not fit into memory (", size, " bytes)"));
@@ -90,14 +95,16 @@ class MappedFile {
   }
   /// Fills the allocation by read_some(destination, bytes wanted) -> bytes got, 0 at the end, negative on an error.
   template <class ReadSome>
-  [[nodiscard]] static status fill(MappedFile& file, const std::string& path, const FileOptions& options, ReadSome read_some) {
+  [[nodiscard]] static status fill(MappedFile& file, const std::string& path, const FileOptions& options,
+                                   ReadSome read_some) {
     constexpr std::size_t chunk = std::size_t{8} << 20;
     for (std::size_t done = 0; done < file.size_;) {
       const auto got = read_some(file.data_ + done, (std::min)(chunk, file.size_ - done));
       if (got < 0) return bad(errc::io, path, "could not be read to its end");
       if (got == 0) return bad(errc::io, path, "became shorter while it was read");
       done += static_cast<std::size_t>(got);
-      if (!options.progress.report({path, done, file.size_})) return fail(errc::cancelled, text("loading ", in_quotes(path, 400), " was cancelled"));
+      if (!options.progress.report({path, done, file.size_}))
+        return fail(errc::cancelled, text("loading ", in_quotes(path, 400), " was cancelled"));
     }
     return {};
   }
@@ -138,10 +145,12 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
   if (!S_ISREG(info.st_mode)) return bad(errc::format, path, "is a device, pipe or socket, not a regular file");
   if (info.st_size <= 0) return bad(errc::format, path, "is empty");
   const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (size > options.max_bytes) return bad(errc::format, path, text("has ", size, " bytes, more than the ", options.max_bytes, " allowed"));
+  if (size > options.max_bytes)
+    return bad(errc::format, path, text("has ", size, " bytes, more than the ", options.max_bytes, " allowed"));
 
   if (!options.copy) {
-    if (size > (std::numeric_limits<std::size_t>::max)() / 2) return bad(errc::out_of_memory, path, "is too large for the address space");
+    if (size > (std::numeric_limits<std::size_t>::max)() / 2)
+      return bad(errc::out_of_memory, path, "is too large for the address space");
     void* where = ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ, MAP_PRIVATE, file.fd, 0);
     if (where == MAP_FAILED) return bad(errc::io, path, text("cannot be mapped (system error ", errno, ")"));
     MappedFile mapped;
@@ -151,8 +160,9 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
     return mapped;
   }
   const auto pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
-  const std::uint64_t memory = pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page)
-                                                     : (std::numeric_limits<std::uint64_t>::max)();
+  const std::uint64_t memory = pages > 0 && page > 0
+                                   ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page)
+                                   : (std::numeric_limits<std::uint64_t>::max)();
   result<MappedFile> copy = allocate(path, size, memory);
   if (!copy) return copy;
   const auto read_some = [&](std::byte* to, std::size_t wanted) {
@@ -189,7 +199,8 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
   const std::uint64_t size = std::filesystem::file_size(path, e);
   if (e) return bad(errc::io, path, "cannot be examined");
   if (size == 0) return bad(errc::format, path, "is empty");
-  if (size > options.max_bytes) return bad(errc::format, path, text("has ", size, " bytes, more than the ", options.max_bytes, " allowed"));
+  if (size > options.max_bytes)
+    return bad(errc::format, path, text("has ", size, " bytes, more than the ", options.max_bytes, " allowed"));
   result<MappedFile> copy = allocate(path, size, (std::numeric_limits<std::uint64_t>::max)());
   if (!copy) return copy;
   std::FILE* file = std::fopen(path.c_str(), "rb");

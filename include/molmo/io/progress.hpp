@@ -28,8 +28,8 @@ class ProgressSink {
  public:
   ProgressSink() = default;
   template <class F>
-    requires(!std::same_as<std::remove_const_t<F>, ProgressSink> && std::is_invocable_r_v<bool, F&, const Progress&>)
-  ProgressSink(F& f MOLMO_LIFETIMEBOUND)
+  requires(!std::same_as<std::remove_const_t<F>, ProgressSink> && std::is_invocable_r_v<bool, F&, const Progress&>)
+      ProgressSink(F& f MOLMO_LIFETIMEBOUND)
       : callable_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
         call_([](void* self, const Progress& p) -> bool { return (*static_cast<F*>(self))(p); }) {}
 

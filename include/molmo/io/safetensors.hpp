@@ -2,19 +2,19 @@
 // SafeTensors: the table of a safetensors file, checked in full before anything is handed out.
 //
 //   file = u64 N (little endian) | N bytes of JSON {"name": {"dtype","shape","data_offsets":[begin,end)}, ...} | data
-// Refused: headers above 100 MB or beyond the file, anything json_sax.hpp refuses, unknown keys and dtypes, ranks above 8,
-// sizes that are not product(shape) * bytes per element, overlaps, holes, and data that no tensor covers. The table costs
-// about 100 bytes a tensor; the data is never touched. Tensors may start at ANY address (old files are not aligned): read the
-// bytes with memcpy, or check the address first; nothing here casts.
+// Refused: headers above 100 MB or beyond the file, anything json_sax.hpp refuses, unknown keys and dtypes, ranks above
+// 8, sizes that are not product(shape) * bytes per element, overlaps, holes, and data that no tensor covers. The table
+// costs about 100 bytes a tensor; the data is never touched. Tensors may start at ANY address (old files are not
+// aligned): read the bytes with memcpy, or check the address first; nothing here casts.
 #pragma once
 
 #include <molmo/core/result.hpp>
 #include <molmo/io/checked.hpp>
 #include <molmo/io/json_sax.hpp>
 #include <molmo/io/printable.hpp>
+#include <molmo/io/tensor_info.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,43 +25,9 @@
 
 namespace molmo::inline v0 {
 
-/// What a stored element is. Which of them a model can compute with is the business of formats/.
-enum class DType : std::uint8_t { boolean, u8, i8, f8_e4m3, f8_e5m2, u16, i16, f16, bf16, u32, i32, f32, u64, i64, f64 };
-
-namespace detail {
-struct DTypeRow {
-  std::string_view name;
-  std::uint8_t bytes;
-};
-inline constexpr std::array<DTypeRow, 15> dtype_table{{{"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
-                                                       {"U16", 2}, {"I16", 2}, {"F16", 2}, {"BF16", 2}, {"U32", 4},
-                                                       {"I32", 4}, {"F32", 4}, {"U64", 8}, {"I64", 8}, {"F64", 8}}};
-}  // namespace detail
-
-/// The name in the file: "F32", "BF16" ...
-[[nodiscard]] constexpr std::string_view name_of(DType d) { return detail::dtype_table[static_cast<std::size_t>(d)].name; }
-[[nodiscard]] constexpr std::uint64_t bytes_per_element(DType d) { return detail::dtype_table[static_cast<std::size_t>(d)].bytes; }
-
-/// One tensor of a file: views into the table and into the file's bytes.
-struct TensorInfo {
-  std::string_view name;
-  DType dtype = DType::f32;
-  std::span<const std::uint64_t> shape;  ///< slowest axis first; empty for a scalar
-  std::span<const std::byte> bytes;      ///< not aligned
-
-  [[nodiscard]] std::uint64_t elements() const { return bytes.size() / bytes_per_element(dtype); }
-};
-
-/// "[50304, 2048]": a shape for messages.
-[[nodiscard]] inline std::string shape_text(std::span<const std::uint64_t> shape) {
-  std::string out = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) out += text(i ? ", " : "", shape[i]);
-  return out + "]";
-}
-
 struct SafeTensorsLimits {
-  std::uint64_t max_header = 100'000'000;           ///< bytes of JSON, as in the format's own readers
-  std::size_t max_tensors = std::size_t{1} << 18;   ///< the largest published shards hold a few thousand
+  std::uint64_t max_header = 100'000'000;          ///< bytes of JSON, as in the format's own readers
+  std::size_t max_tensors = std::size_t{1} << 18;  ///< the largest published shards hold a few thousand
   std::size_t max_rank = 8;
   std::size_t max_name = 4096;
   std::size_t max_metadata = std::size_t{4} << 20;  ///< bytes of all its keys and values
@@ -74,9 +40,10 @@ class SafeTensors {
   [[nodiscard]] static result<SafeTensors> parse(std::span<const std::byte> file, std::string_view source,
                                                  const SafeTensorsLimits& limits = {});
   static result<SafeTensors> parse(std::vector<std::byte>&&, std::string_view, const SafeTensorsLimits& = {}) = delete;
-  /// Checks all that parse() checks, given only the beginning of a file of `file_size` bytes: its length and its header.
-  [[nodiscard]] static status check_header(std::span<const std::byte> beginning, std::uint64_t file_size, std::string_view source,
-                                           const SafeTensorsLimits& limits = {});
+  /// Checks all that parse() checks, given only the beginning of a file of `file_size` bytes: its length and its
+  /// header.
+  [[nodiscard]] static status check_header(std::span<const std::byte> beginning, std::uint64_t file_size,
+                                           std::string_view source, const SafeTensorsLimits& limits = {});
 
   SafeTensors(SafeTensors&&) noexcept = default;
   SafeTensors& operator=(SafeTensors&&) noexcept = default;
@@ -90,13 +57,16 @@ class SafeTensors {
     return at != by_name_.end() && tensors_[*at].name == name ? &tensors_[*at] : nullptr;
   }
   /// `__metadata__`, in the order of the file.
-  [[nodiscard]] std::span<const std::pair<std::string, std::string>> metadata() const MOLMO_LIFETIMEBOUND { return metadata_; }
+  [[nodiscard]] std::span<const std::pair<std::string, std::string>> metadata() const MOLMO_LIFETIMEBOUND {
+    return metadata_;
+  }
 
  private:
   struct Record;
   struct Reader;
   SafeTensors() = default;
-  /// Fills names_, sizes_ and metadata_; the records come back in the order of the file. `data_at`: where the data begins.
+  /// Fills names_, sizes_ and metadata_; the records come back in the order of the file. `data_at`: where the data
+  /// begins.
   [[nodiscard]] status read(std::span<const std::byte> beginning, std::uint64_t file_size, std::string_view source,
                             const SafeTensorsLimits& limits, std::vector<Record>& records, std::uint64_t& data_at);
   [[nodiscard]] std::string_view name(const Record& r) const;
@@ -110,8 +80,8 @@ class SafeTensors {
 
 /// A tensor while the header is being read: 32 bytes, because a hostile header may announce many.
 struct SafeTensors::Record {
-  std::uint64_t begin = 0, end = 0;                       // of the data
-  std::uint32_t name = 0, name_size = 0, shape = 0;       // in names_ and sizes_
+  std::uint64_t begin = 0, end = 0;                  // of the data
+  std::uint32_t name = 0, name_size = 0, shape = 0;  // in names_ and sizes_
   std::uint8_t rank = 0;
   DType dtype = DType::f32;
 };
@@ -147,7 +117,8 @@ struct SafeTensors::Reader : json::Handler {
   bool start_object() {
     if (in == In::nothing) return in = In::header, true;
     if (in == In::header) return in = metadata_next ? In::metadata : In::tensor, seen = expected = 0, true;
-    return bad(in == In::metadata ? "__metadata__ holds something that is not a string" : "has an object where none belongs");
+    return bad(in == In::metadata ? "__metadata__ holds something that is not a string"
+                                  : "has an object where none belongs");
   }
   bool key(std::string& k) {
     if (in == In::metadata) {
@@ -155,7 +126,10 @@ struct SafeTensors::Reader : json::Handler {
       return true;
     }
     if (in == In::tensor) {
-      expected = k == "dtype" ? unsigned{has_dtype} : k == "shape" ? unsigned{has_shape} : k == "data_offsets" ? unsigned{has_offsets} : 0u;
+      expected = k == "dtype"          ? unsigned{has_dtype}
+                 : k == "shape"        ? unsigned{has_shape}
+                 : k == "data_offsets" ? unsigned{has_offsets}
+                                       : 0u;
       return expected != 0 || bad(text("has the unknown field ", in_quotes(k)));
     }
     metadata_next = k == "__metadata__";
@@ -185,7 +159,8 @@ struct SafeTensors::Reader : json::Handler {
       if (now.begin > now.end) return bad(text("begins at ", now.begin, " and ends before, at ", now.end));
       if (now.end - now.begin != size)
         return bad(text("has ", now.end - now.begin, " bytes, but its shape ",
-                        shape_text({table.sizes_.data() + now.shape, now.rank}), " of ", name_of(now.dtype), " needs ", size));
+                        shape_text({table.sizes_.data() + now.shape, now.rank}), " of ", name_of(now.dtype), " needs ",
+                        size));
       records.push_back(now);
     }
     in = in == In::header ? In::finished : In::header;
@@ -197,7 +172,8 @@ struct SafeTensors::Reader : json::Handler {
       return in = In::shape, true;
     }
     if (in == In::tensor && expected == has_offsets) return in = In::offsets, offsets = 0, true;
-    return bad(in == In::metadata ? "__metadata__ holds something that is not a string" : "has an array where none belongs");
+    return bad(in == In::metadata ? "__metadata__ holds something that is not a string"
+                                  : "has an array where none belongs");
   }
   bool end_array() {
     if (in == In::offsets && offsets != 2) return bad("must have two data_offsets");
@@ -222,7 +198,8 @@ struct SafeTensors::Reader : json::Handler {
   bool string(std::string& s) {
     if (in == In::metadata) {
       metadata_bytes += metadata_key.size() + s.size();
-      if (metadata_bytes > limits.max_metadata) return bad(text("__metadata__ is larger than ", limits.max_metadata, " bytes"));
+      if (metadata_bytes > limits.max_metadata)
+        return bad(text("__metadata__ is larger than ", limits.max_metadata, " bytes"));
       table.metadata_.emplace_back(std::move(metadata_key), std::move(s));
       return true;
     }
@@ -230,7 +207,8 @@ struct SafeTensors::Reader : json::Handler {
     for (std::size_t i = 0; i < detail::dtype_table.size(); ++i)
       if (detail::dtype_table[i].name == s) return now.dtype = static_cast<DType>(i), seen |= has_dtype, true;
     if (s == "F8_E8M0" || s == "F4" || s.starts_with("F6_") || s == "C64")
-      return refuse(errc::unsupported, text(tensor(), " is stored as ", s, ", which this version cannot read; convert it to BF16 or F32"));
+      return refuse(errc::unsupported,
+                    text(tensor(), " is stored as ", s, ", which this version cannot read; convert it to BF16 or F32"));
     return bad(text("has the unknown dtype ", in_quotes(s)));
   }
   bool negative(std::int64_t) { return scalar("a negative number"); }
@@ -239,8 +217,10 @@ struct SafeTensors::Reader : json::Handler {
   bool null() { return scalar("null"); }
   bool scalar(std::string_view what) {
     if (in == In::metadata) return bad("__metadata__ holds something that is not a string");
-    return bad(text(in == In::shape ? "has a shape with " : in == In::offsets ? "has data_offsets with " : "has ", what,
-                    in == In::shape || in == In::offsets ? " in it" : " where none belongs"));
+    return bad(text(in == In::shape     ? "has a shape with "
+                    : in == In::offsets ? "has data_offsets with "
+                                        : "has ",
+                    what, in == In::shape || in == In::offsets ? " in it" : " where none belongs"));
   }
 };
 
@@ -251,21 +231,26 @@ inline status SafeTensors::read(std::span<const std::byte> beginning, std::uint6
     return bad("not a safetensors file: it has ", file_size, " bytes, not even the 8 of the header's length");
   std::uint64_t n = 0;
   for (std::size_t i = 0; i < 8; ++i) n |= std::uint64_t{std::to_integer<unsigned char>(beginning[i])} << (8 * i);
-  const std::uint64_t longest = (std::min<std::uint64_t>)(limits.max_header, 0x7fffffff);  // the table's offsets are of 32 bits
-  if (n > longest) return bad("the header claims ", n, " bytes, more than the ", longest, " allowed; not a safetensors file?");
+  const std::uint64_t longest =
+      (std::min<std::uint64_t>)(limits.max_header, 0x7fffffff);  // the table's offsets are of 32 bits
+  if (n > longest)
+    return bad("the header claims ", n, " bytes, more than the ", longest, " allowed; not a safetensors file?");
   if (n > file_size - 8 || n > beginning.size() - 8)
-    return bad("the header claims ", n, " bytes, but the file has ", file_size - 8, " after the length; is it truncated?");
+    return bad("the header claims ", n, " bytes, but the file has ", file_size - 8,
+               " after the length; is it truncated?");
   const auto header = beginning.subspan(8, static_cast<std::size_t>(n));
   const std::uint64_t data_size = file_size - 8 - n;
   data_at = 8 + n;
-  if (header.empty() || header[0] != std::byte{'{'}) return bad("the header does not begin with '{'; not a safetensors file?");
+  if (header.empty() || header[0] != std::byte{'{'})
+    return bad("the header does not begin with '{'; not a safetensors file?");
 
   Reader reader(source, limits, *this);
   const json::Options options{.source = source,
                               .max_bytes = header.size(),
                               .max_depth = 3,
                               .max_string = (std::max)(limits.max_metadata, 6 * limits.max_name)};
-  if (status s = json::parse_sax({reinterpret_cast<const char*>(header.data()), header.size()}, reader, options); !s) return s;
+  if (status s = json::parse_sax({reinterpret_cast<const char*>(header.data()), header.size()}, reader, options); !s)
+    return s;
 
   records = std::move(reader.records);
   std::sort(records.begin(), records.end(), [&](const Record& a, const Record& b) {
@@ -274,24 +259,29 @@ inline status SafeTensors::read(std::span<const std::byte> beginning, std::uint6
   std::uint64_t reached = 0;
   for (const Record& r : records) {
     if (r.end > data_size)
-      return bad("tensor ", in_quotes(name(r)), " ends at byte ", r.end, " of the data, which has ", data_size, "; is the file truncated?");
-    if (r.begin < reached) return bad("tensor ", in_quotes(name(r)), " begins at ", r.begin, " inside another tensor, which ends at ", reached);
-    if (r.begin > reached) return bad("bytes ", reached, " to ", r.begin, " before tensor ", in_quotes(name(r)), " belong to no tensor");
+      return bad("tensor ", in_quotes(name(r)), " ends at byte ", r.end, " of the data, which has ", data_size,
+                 "; is the file truncated?");
+    if (r.begin < reached)
+      return bad("tensor ", in_quotes(name(r)), " begins at ", r.begin, " inside another tensor, which ends at ",
+                 reached);
+    if (r.begin > reached)
+      return bad("bytes ", reached, " to ", r.begin, " before tensor ", in_quotes(name(r)), " belong to no tensor");
     reached = r.end;
   }
   if (reached != data_size) return bad("the last ", data_size - reached, " bytes belong to no tensor");
   return {};
 }
 
-inline status SafeTensors::check_header(std::span<const std::byte> beginning, std::uint64_t file_size, std::string_view source,
-                                        const SafeTensorsLimits& limits) {
+inline status SafeTensors::check_header(std::span<const std::byte> beginning, std::uint64_t file_size,
+                                        std::string_view source, const SafeTensorsLimits& limits) {
   SafeTensors table;
   std::vector<Record> records;
   std::uint64_t data_at = 0;
   return table.read(beginning, file_size, source, limits, records, data_at);
 }
 
-inline result<SafeTensors> SafeTensors::parse(std::span<const std::byte> file, std::string_view source, const SafeTensorsLimits& limits) {
+inline result<SafeTensors> SafeTensors::parse(std::span<const std::byte> file, std::string_view source,
+                                              const SafeTensorsLimits& limits) {
   SafeTensors table;
   std::vector<Record> records;
   std::uint64_t data_at = 0;
@@ -301,8 +291,11 @@ inline result<SafeTensors> SafeTensors::parse(std::span<const std::byte> file, s
   table.by_name_.reserve(records.size());
   for (const Record& r : records) {
     table.by_name_.push_back(static_cast<std::uint32_t>(table.tensors_.size()));
-    table.tensors_.push_back({table.name(r), r.dtype, {table.sizes_.data() + r.shape, r.rank},
-                              data.subspan(static_cast<std::size_t>(r.begin), static_cast<std::size_t>(r.end - r.begin))});
+    table.tensors_.push_back(
+        {table.name(r),
+         r.dtype,
+         {table.sizes_.data() + r.shape, r.rank},
+         data.subspan(static_cast<std::size_t>(r.begin), static_cast<std::size_t>(r.end - r.begin))});
   }
   std::sort(table.by_name_.begin(), table.by_name_.end(),
             [&](std::uint32_t a, std::uint32_t b) { return table.tensors_[a].name < table.tensors_[b].name; });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // write_safetensors(path, tensors): a safetensors file that any reader takes.
 //
-// Wide elements come first and the header is padded with spaces to a multiple of 8, so that every tensor is aligned to its
-// own element. An existing file is left alone unless `overwrite` says otherwise; then it is replaced in one step (a temporary
-// file beside it is renamed), so that programs which have the old one mapped keep reading the old one.
+// Wide elements come first and the header is padded with spaces to a multiple of 8, so that every tensor is aligned to
+// its own element. An existing file is left alone unless `overwrite` says otherwise; then it is replaced in one step (a
+// temporary file beside it is renamed), so that programs which have the old one mapped keep reading the old one.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -52,9 +52,10 @@ inline void append_json_string(std::string& out, std::string_view s) {
 
 }  // namespace detail
 
-/// The first bytes of a file of these tensors: length and header. They must lie in the file in this order, without gaps.
-[[nodiscard]] inline std::string safetensors_header(std::span<const TensorInfo> tensors,
-                                                    std::span<const std::pair<std::string, std::string>> metadata = {}) {
+/// The first bytes of a file of these tensors: length and header. They must lie in the file in this order, without
+/// gaps.
+[[nodiscard]] inline std::string safetensors_header(
+    std::span<const TensorInfo> tensors, std::span<const std::pair<std::string, std::string>> metadata = {}) {
   std::string header = "{";
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
@@ -83,8 +84,8 @@ inline void append_json_string(std::string& out, std::string_view s) {
   return out + header;
 }
 
-/// Writes the tensors (their names, shapes and bytes; in any order). errc::invalid_argument where they contradict themselves
-/// (a name twice, bytes that are not shape x dtype), errc::io where the file exists or cannot be written.
+/// Writes the tensors (their names, shapes and bytes; in any order). errc::invalid_argument where they contradict
+/// themselves (a name twice, bytes that are not shape x dtype), errc::io where the file exists or cannot be written.
 [[nodiscard]] inline status write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
                                               const SafeTensorsWriteOptions& options = {}) {
   std::vector<TensorInfo> order(tensors.begin(), tensors.end());
@@ -95,12 +96,15 @@ inline void append_json_string(std::string& out, std::string_view s) {
   // what the reader would refuse is not written
   std::uint64_t size = head.size();
   for (const TensorInfo& t : order) size += t.bytes.size();
-  if (status s = SafeTensors::check_header({reinterpret_cast<const std::byte*>(head.data()), head.size()}, size, path); !s)
+  if (status s = SafeTensors::check_header({reinterpret_cast<const std::byte*>(head.data()), head.size()}, size, path);
+      !s)
     return fail(errc::invalid_argument, s.error().message);
 
   const std::string part = options.overwrite ? path + ".part" : path;
   std::FILE* file = std::fopen(part.c_str(), options.overwrite ? "wb" : "wbx");
-  if (!file) return fail(errc::io, text(in_quotes(part, 400), " cannot be created; does it exist, or is the folder missing or write-protected?"));
+  if (!file)
+    return fail(errc::io, text(in_quotes(part, 400),
+                               " cannot be created; does it exist, or is the folder missing or write-protected?"));
   bool ok = std::fwrite(head.data(), 1, head.size(), file) == head.size();
   for (const TensorInfo& t : order)
     ok = ok && (t.bytes.empty() || std::fwrite(t.bytes.data(), 1, t.bytes.size(), file) == t.bytes.size());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ShardIndex: model.safetensors.index.json, {"metadata": {"total_size": n}, "weight_map": {tensor: file, ...}}, streamed.
+// ShardIndex: model.safetensors.index.json, {"metadata": {"total_size": n}, "weight_map": {tensor: file, ...}}.
 //
-// A file name from an index is untrusted: only plain names of the same folder pass. Whether the shards hold what the index
-// promises is checked in io/checkpoint.hpp.
+// A file name from an index is untrusted: only plain names of the same folder pass. Whether the shards hold what the
+// index promises is checked in io/checkpoint.hpp.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -20,11 +20,14 @@
 
 namespace molmo::inline v0 {
 
-/// A name that can only mean a file in the folder where it is used: no separators, drives, dots alone, control characters.
+/// A name that can only mean a file in the folder where it is used: no separators, drives, dots alone, control
+/// characters.
 [[nodiscard]] inline bool is_plain_file_name(std::string_view name) {
-  if (name.empty() || name.size() > 255 || name.front() == '.' || name.back() == '.' || name.back() == ' ') return false;
+  if (name.empty() || name.size() > 255 || name.front() == '.' || name.back() == '.' || name.back() == ' ')
+    return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return static_cast<unsigned char>(c) > 0x1f && c != 0x7f && std::string_view("/\\:*?\"<>|").find(c) == std::string_view::npos;
+    return static_cast<unsigned char>(c) > 0x1f && c != 0x7f &&
+           std::string_view("/\\:*?\"<>|").find(c) == std::string_view::npos;
   });
 }
 
@@ -41,7 +44,8 @@ struct ShardIndex {
   static constexpr std::size_t max_shards = 10'000;
 
   [[nodiscard]] const Tensor* find(std::string_view name) const {
-    const auto at = std::lower_bound(tensors.begin(), tensors.end(), name, [](const Tensor& t, std::string_view n) { return t.name < n; });
+    const auto at = std::lower_bound(tensors.begin(), tensors.end(), name,
+                                     [](const Tensor& t, std::string_view n) { return t.name < n; });
     return at != tensors.end() && at->name == name ? &*at : nullptr;
   }
 
@@ -76,7 +80,8 @@ struct ShardIndexReader : json::Handler {
     return start();
   }
   bool start_array() {
-    if (in == In::nothing || (in == In::top && (last_key == "weight_map" || last_key == "metadata"))) return bad("has an array where an object belongs");
+    if (in == In::nothing || (in == In::top && (last_key == "weight_map" || last_key == "metadata")))
+      return bad("has an array where an object belongs");
     in_metadata = in == In::metadata || (in == In::ignored && in_metadata);
     return start();
   }
@@ -99,7 +104,8 @@ struct ShardIndexReader : json::Handler {
     if (!is_plain_file_name(file) || !file.ends_with(".safetensors"))
       return bad(text("tensor ", in_quotes(last_key), " is said to lie in ", in_quotes(file),
                       ", but only plain names of .safetensors files in the same folder are allowed"));
-    const auto at = std::lower_bound(by_name.begin(), by_name.end(), file, [&](std::size_t i, const std::string& f) { return index.shards[i] < f; });
+    const auto at = std::lower_bound(by_name.begin(), by_name.end(), file,
+                                     [&](std::size_t i, const std::string& f) { return index.shards[i] < f; });
     std::size_t shard = index.shards.size();
     if (at != by_name.end() && index.shards[*at] == file) {
       shard = *at;
@@ -117,12 +123,15 @@ struct ShardIndexReader : json::Handler {
   }
   bool number(double x, std::string_view) {  // some writers print it as 123.0
     if (in == In::metadata && last_key == "total_size") {
-      if (!(x >= 0 && x < 9e15) || x != static_cast<double>(static_cast<std::uint64_t>(x))) return bad("metadata.total_size is not a number of bytes");
+      if (!(x >= 0 && x < 9e15) || x != static_cast<double>(static_cast<std::uint64_t>(x)))
+        return bad("metadata.total_size is not a number of bytes");
       index.total_size = static_cast<std::uint64_t>(x);
     }
     return scalar();
   }
-  bool negative(std::int64_t) { return in == In::metadata && last_key == "total_size" ? bad("metadata.total_size is negative") : scalar(); }
+  bool negative(std::int64_t) {
+    return in == In::metadata && last_key == "total_size" ? bad("metadata.total_size is negative") : scalar();
+  }
   bool boolean(bool) { return scalar(); }
   bool null() { return scalar(); }
   bool scalar() {
@@ -140,9 +149,12 @@ struct ShardIndexReader : json::Handler {
 inline result<ShardIndex> ShardIndex::parse(std::string_view json, std::string_view source) {
   ShardIndex index;
   detail::ShardIndexReader reader(source, index);
-  if (status s = json::parse_sax(json, reader, {.source = source, .max_bytes = max_bytes, .max_string = 65536}); !s) return fail(s.error());
-  if (!reader.seen_map || index.tensors.empty()) return fail(errc::format, text(source, ": has no weight_map with tensors in it"));
-  std::sort(index.tensors.begin(), index.tensors.end(), [](const Tensor& a, const Tensor& b) { return a.name < b.name; });
+  if (status s = json::parse_sax(json, reader, {.source = source, .max_bytes = max_bytes, .max_string = 65536}); !s)
+    return fail(s.error());
+  if (!reader.seen_map || index.tensors.empty())
+    return fail(errc::format, text(source, ": has no weight_map with tensors in it"));
+  std::sort(index.tensors.begin(), index.tensors.end(),
+            [](const Tensor& a, const Tensor& b) { return a.name < b.name; });
   return index;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Configs in words: config_text(c) is the C++ line that makes c; differences(type, file) is the report of a mismatch.
 //
-// Both walk over one list of the fields, for_each_field. max_sequence_length is no part of the fit: it is how long a session may be,
-// not what the weights are.
+// Both walk over one list of the fields, for_each_field. max_sequence_length is no part of the fit: it is how long a
+// session may be, not what the weights are.
 #pragma once
 
 #include <molmo/core/config.hpp>
@@ -19,9 +19,15 @@
 namespace molmo::inline v0 {
 
 [[nodiscard]] constexpr std::string_view name_of(BlockType t) { return t == BlockType::llama ? "llama" : "sequential"; }
-[[nodiscard]] constexpr std::string_view name_of(LayerNormType t) { return t == LayerNormType::rms ? "rms" : "layer_norm"; }
-[[nodiscard]] constexpr std::string_view name_of(NormOrder o) { return o == NormOrder::cast_then_scale ? "cast_then_scale" : "scale_then_cast"; }
-[[nodiscard]] constexpr std::string_view name_of(QkNorm n) { return n == QkNorm::none ? "none" : n == QkNorm::whole ? "whole" : "per_head"; }
+[[nodiscard]] constexpr std::string_view name_of(LayerNormType t) {
+  return t == LayerNormType::rms ? "rms" : "layer_norm";
+}
+[[nodiscard]] constexpr std::string_view name_of(NormOrder o) {
+  return o == NormOrder::cast_then_scale ? "cast_then_scale" : "scale_then_cast";
+}
+[[nodiscard]] constexpr std::string_view name_of(QkNorm n) {
+  return n == QkNorm::none ? "none" : n == QkNorm::whole ? "whole" : "per_head";
+}
 [[nodiscard]] constexpr std::string_view name_of(RopeScaling s) { return s == RopeScaling::none ? "none" : "llama3"; }
 [[nodiscard]] constexpr std::string_view name_of(ActivationType a) {
   constexpr std::string_view names[] = {"silu", "gelu", "gelu_tanh", "quick_gelu", "relu"};
@@ -65,7 +71,8 @@ constexpr void for_each_field(F&& f) {
   f("weight_tying", &C::weight_tying);
 }
 
-/// The same model with every "0 means ..." written out and every field without effect at its default, so that == compares models.
+/// The same model with every "0 means ..." written out and every field without effect at its default, so that ==
+/// compares models.
 [[nodiscard]] constexpr LlmConfig normalised(LlmConfig c) {
   const LlmConfig fresh{};
   if (c.head_dim == 0 && c.n_heads > 0) c.head_dim = c.head_size();
@@ -83,7 +90,9 @@ constexpr void for_each_field(F&& f) {
 }
 
 /// Do the two configs describe the same model (of whatever max_sequence_length)?
-[[nodiscard]] constexpr bool same_model(const LlmConfig& a, const LlmConfig& b) { return normalised(a) == normalised(b); }
+[[nodiscard]] constexpr bool same_model(const LlmConfig& a, const LlmConfig& b) {
+  return normalised(a) == normalised(b);
+}
 
 namespace detail {
 template <class T>
@@ -101,10 +110,12 @@ template <class T>
 [[nodiscard]] constexpr std::string_view enum_name(ActivationType) { return "ActivationType"; }
 }  // namespace detail
 
-/// Every field in which the checkpoint is another model than the type: "d_model: the type has 1024, the checkpoint 2048".
+/// Every field in which the checkpoint is another model than the type: "d_model: the type has 1024, the checkpoint
+/// 2048".
 [[nodiscard]] inline std::vector<std::string> differences(const LlmConfig& type, const LlmConfig& file) {
   LlmConfig a = normalised(type), b = normalised(file);
-  if (a.embedding_size == a.vocab_size && b.embedding_size == b.vocab_size) b.embedding_size = a.embedding_size;  // said by vocab_size
+  if (a.embedding_size == a.vocab_size && b.embedding_size == b.vocab_size)
+    b.embedding_size = a.embedding_size;   // said by vocab_size
   if (a.rope_scaling != b.rope_scaling) {  // one difference, not five
     b.rope_factor = a.rope_factor;
     b.rope_low_freq_factor = a.rope_low_freq_factor;
@@ -114,7 +125,8 @@ template <class T>
   std::vector<std::string> out;
   for_each_field([&](std::string_view name, auto member) {
     if (a.*member != b.*member)
-      out.push_back(text(name, ": the type has ", detail::field_text(a.*member), ", the checkpoint ", detail::field_text(b.*member)));
+      out.push_back(text(name, ": the type has ", detail::field_text(a.*member), ", the checkpoint ",
+                         detail::field_text(b.*member)));
   });
   return out;
 }
@@ -128,7 +140,8 @@ template <class T>
     const auto value = config.*member;
     if (value == fresh.*member) return;
     out += text(first ? "." : ", .", field, " = ");
-    if constexpr (std::is_enum_v<std::remove_const_t<decltype(value)>>) out += text("molmo::", detail::enum_name(value), "::");
+    if constexpr (std::is_enum_v<std::remove_const_t<decltype(value)>>)
+      out += text("molmo::", detail::enum_name(value), "::");
     out += detail::field_text(value);
     first = false;
   });
@@ -142,7 +155,8 @@ template <class T>
   for_each_field([&](std::string_view, auto member) {
     const auto x = a.*member, y = b.*member;
     if (x == y) return;
-    if constexpr (std::is_arithmetic_v<std::remove_const_t<decltype(x)>> && !std::is_same_v<std::remove_const_t<decltype(x)>, bool>)
+    if constexpr (std::is_arithmetic_v<std::remove_const_t<decltype(x)>> &&
+                  !std::is_same_v<std::remove_const_t<decltype(x)>, bool>)
       sum += x > 0 && y > 0 ? std::abs(std::log2(static_cast<double>(x) / static_cast<double>(y))) : 2.0;
     else
       sum += 2.0;

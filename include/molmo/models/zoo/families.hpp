@@ -18,7 +18,8 @@
 
 namespace molmo::inline v0::zoo {
 
-inline constexpr std::array<const Family*, 5> families{&llama::family, &qwen2::family, &qwen3::family, &olmo::family, &olmo2::family};
+inline constexpr std::array<const Family*, 5> families{&llama::family, &qwen2::family, &qwen3::family, &olmo::family,
+                                                       &olmo2::family};
 
 /// A model that exists, under the name of its constant here and its id on the Hugging Face hub.
 struct Published {
@@ -77,7 +78,8 @@ inline constexpr std::array published{
   return fail(errc::unsupported, text("model_type ", in_quotes(type), " is not known; known are ", known));
 }
 
-/// config.json as our config. errc::format names the field that is wrong, errc::unsupported what this version cannot run.
+/// config.json as our config. errc::format names the field that is wrong, errc::unsupported what this version cannot
+/// run.
 [[nodiscard]] inline result<LlmConfig> read_config(const json::Value& config) {
   const result<const Family*> family = find_family(config);
   if (!family) return fail(family.error());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// load_config(folder): the family and the config of a checkpoint's config.json. The one header of the zoo that reads files.
+// load_config(folder): the family and the config of a checkpoint's config.json. The zoo's one header that reads files.
 #pragma once
 
 #include <molmo/io/json_file.hpp>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Name tables: what a checkpoint calls the tensors of our layers.
 //
-// Our own (canonical) names: embedding | new_embedding | blocks.{}.attention_norm | blocks.{}.attention.{q,k,v,o,q_norm,k_norm} |
-// blocks.{}.feed_forward_norm | blocks.{}.feed_forward.{gate,up,down} | final_norm | head, each with .weight or .bias; fused blocks
-// have blocks.{}.attention.att_proj (rows q, k, v) and blocks.{}.feed_forward.ff_proj (rows up, gate). {} is the layer's number.
-// A table pairs the names without their last part, which is the same on both sides; a pair of whole names goes first.
+// Our own (canonical) names: embedding | new_embedding | blocks.{}.attention_norm |
+// blocks.{}.attention.{q,k,v,o,q_norm,k_norm} | blocks.{}.feed_forward_norm | blocks.{}.feed_forward.{gate,up,down} |
+// final_norm | head, each with .weight or .bias; fused blocks have blocks.{}.attention.att_proj (rows q, k, v) and
+// blocks.{}.feed_forward.ff_proj (rows up, gate). {} is the layer's number. A table pairs the names without their last
+// part, which is the same on both sides; a pair of whole names goes first.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -63,7 +64,8 @@ struct LayerNumber {
   const std::size_t dot = canonical.rfind('.');
   if (dot == canonical.npos) return {};
   for (const NamePair& p : names)
-    if (detail::matches(p.ours, canonical.substr(0, dot), n)) return detail::filled(p.theirs, number).append(canonical.substr(dot));
+    if (detail::matches(p.ours, canonical.substr(0, dot), n))
+      return detail::filled(p.theirs, number).append(canonical.substr(dot));
   return {};
 }
 
@@ -77,7 +79,8 @@ inline constexpr NamePair llama_names[] = {
     {"blocks.{}.attention.o", "model.layers.{}.self_attn.o_proj"},
     {"blocks.{}.attention.q_norm", "model.layers.{}.self_attn.q_norm"},
     {"blocks.{}.attention.k_norm", "model.layers.{}.self_attn.k_norm"},
-    {"blocks.{}.feed_forward_norm", "model.layers.{}.post_attention_layernorm"},  // after attention: before the feed-forward
+    {"blocks.{}.feed_forward_norm",
+     "model.layers.{}.post_attention_layernorm"},  // after attention: before the feed-forward
     {"blocks.{}.feed_forward.gate", "model.layers.{}.mlp.gate_proj"},
     {"blocks.{}.feed_forward.up", "model.layers.{}.mlp.up_proj"},
     {"blocks.{}.feed_forward.down", "model.layers.{}.mlp.down_proj"},
@@ -88,7 +91,8 @@ inline constexpr NamePair llama_names[] = {
 /// Hugging Face's names of OLMo-2, which normalises what attention and feed-forward return.
 inline constexpr NamePair olmo2_names[] = {
     {"embedding", "model.embed_tokens"},
-    {"blocks.{}.attention_norm", "model.layers.{}.post_attention_layernorm"},  // the same name as Llama's, another place
+    {"blocks.{}.attention_norm",
+     "model.layers.{}.post_attention_layernorm"},  // the same name as Llama's, another place
     {"blocks.{}.attention.q", "model.layers.{}.self_attn.q_proj"},
     {"blocks.{}.attention.k", "model.layers.{}.self_attn.k_proj"},
     {"blocks.{}.attention.v", "model.layers.{}.self_attn.v_proj"},
@@ -103,7 +107,7 @@ inline constexpr NamePair olmo2_names[] = {
     {"head", "lm_head"},
 };
 
-/// The language model inside a Molmo (v1) checkpoint: fused blocks, BlockType::sequential. The embeddings have no ".weight".
+/// The language model inside a Molmo (v1) checkpoint: fused blocks, BlockType::sequential. Embeddings have no ".weight".
 inline constexpr NamePair molmo_names[] = {
     {"embedding.weight", "model.transformer.wte.embedding"},
     {"new_embedding.weight", "model.transformer.wte.new_embedding"},

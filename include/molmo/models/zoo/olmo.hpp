@@ -8,16 +8,33 @@
 
 namespace molmo::inline v0 {
 
-inline constexpr LlmConfig olmo_1b{.d_model = 2048, .n_heads = 16, .n_layers = 16, .mlp_hidden_size = 8192, .vocab_size = 50304,
-                                   .max_sequence_length = 2048, .layer_norm_type = LayerNormType::layer_norm,
-                                   .layer_norm_with_weight = false, .weight_tying = true};
-inline constexpr LlmConfig olmo_7b{.d_model = 4096, .n_heads = 32, .n_layers = 32, .mlp_hidden_size = 11008, .vocab_size = 50304,
-                                   .max_sequence_length = 2048, .layer_norm_type = LayerNormType::layer_norm,
+inline constexpr LlmConfig olmo_1b{.d_model = 2048,
+                                   .n_heads = 16,
+                                   .n_layers = 16,
+                                   .mlp_hidden_size = 8192,
+                                   .vocab_size = 50304,
+                                   .max_sequence_length = 2048,
+                                   .layer_norm_type = LayerNormType::layer_norm,
+                                   .layer_norm_with_weight = false,
+                                   .weight_tying = true};
+inline constexpr LlmConfig olmo_7b{.d_model = 4096,
+                                   .n_heads = 32,
+                                   .n_layers = 32,
+                                   .mlp_hidden_size = 11008,
+                                   .vocab_size = 50304,
+                                   .max_sequence_length = 2048,
+                                   .layer_norm_type = LayerNormType::layer_norm,
                                    .layer_norm_with_weight = false};
 /// The releases of April and July 2024.
-inline constexpr LlmConfig olmo_7b_0424{.d_model = 4096, .n_heads = 32, .n_layers = 32, .mlp_hidden_size = 11008, .vocab_size = 50304,
-                                        .max_sequence_length = 4096, .layer_norm_type = LayerNormType::layer_norm,
-                                        .layer_norm_with_weight = false, .clip_qkv = 8};
+inline constexpr LlmConfig olmo_7b_0424{.d_model = 4096,
+                                        .n_heads = 32,
+                                        .n_layers = 32,
+                                        .mlp_hidden_size = 11008,
+                                        .vocab_size = 50304,
+                                        .max_sequence_length = 4096,
+                                        .layer_norm_type = LayerNormType::layer_norm,
+                                        .layer_norm_with_weight = false,
+                                        .clip_qkv = 8};
 
 namespace zoo::olmo {
 

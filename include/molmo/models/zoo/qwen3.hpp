@@ -1,34 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
 // Qwen3 (dense): published sizes, names, reader of config.json (model_type "qwen3").
 //
-// As Qwen2 without its biases, but with RMSNorm of every query and key head before RoPE, and with a head_dim of its own.
+// As Qwen2 without its biases, but with RMSNorm of every query and key head before RoPE, and with a head_dim of its
+// own.
 #pragma once
 
 #include <molmo/models/zoo/family.hpp>
 
 namespace molmo::inline v0 {
 
-inline constexpr LlmConfig qwen3_0_6b{.d_model = 1024, .n_heads = 16, .n_kv_heads = 8, .head_dim = 128, .n_layers = 28,
-                                      .mlp_hidden_size = 3072, .vocab_size = 151936, .max_sequence_length = 40960,
-                                      .layer_norm_eps = 1e-6, .attention_layer_norm = QkNorm::per_head, .rope_theta = 1e6,
+inline constexpr LlmConfig qwen3_0_6b{.d_model = 1024,
+                                      .n_heads = 16,
+                                      .n_kv_heads = 8,
+                                      .head_dim = 128,
+                                      .n_layers = 28,
+                                      .mlp_hidden_size = 3072,
+                                      .vocab_size = 151936,
+                                      .max_sequence_length = 40960,
+                                      .layer_norm_eps = 1e-6,
+                                      .attention_layer_norm = QkNorm::per_head,
+                                      .rope_theta = 1e6,
                                       .weight_tying = true};
-inline constexpr LlmConfig qwen3_1_7b{.d_model = 2048, .n_heads = 16, .n_kv_heads = 8, .head_dim = 128, .n_layers = 28,
-                                      .mlp_hidden_size = 6144, .vocab_size = 151936, .max_sequence_length = 40960,
-                                      .layer_norm_eps = 1e-6, .attention_layer_norm = QkNorm::per_head, .rope_theta = 1e6,
+inline constexpr LlmConfig qwen3_1_7b{.d_model = 2048,
+                                      .n_heads = 16,
+                                      .n_kv_heads = 8,
+                                      .head_dim = 128,
+                                      .n_layers = 28,
+                                      .mlp_hidden_size = 6144,
+                                      .vocab_size = 151936,
+                                      .max_sequence_length = 40960,
+                                      .layer_norm_eps = 1e-6,
+                                      .attention_layer_norm = QkNorm::per_head,
+                                      .rope_theta = 1e6,
                                       .weight_tying = true};
-inline constexpr LlmConfig qwen3_4b{.d_model = 2560, .n_heads = 32, .n_kv_heads = 8, .head_dim = 128, .n_layers = 36,
-                                    .mlp_hidden_size = 9728, .vocab_size = 151936, .max_sequence_length = 40960,
-                                    .layer_norm_eps = 1e-6, .attention_layer_norm = QkNorm::per_head, .rope_theta = 1e6,
+inline constexpr LlmConfig qwen3_4b{.d_model = 2560,
+                                    .n_heads = 32,
+                                    .n_kv_heads = 8,
+                                    .head_dim = 128,
+                                    .n_layers = 36,
+                                    .mlp_hidden_size = 9728,
+                                    .vocab_size = 151936,
+                                    .max_sequence_length = 40960,
+                                    .layer_norm_eps = 1e-6,
+                                    .attention_layer_norm = QkNorm::per_head,
+                                    .rope_theta = 1e6,
                                     .weight_tying = true};
-inline constexpr LlmConfig qwen3_8b{.d_model = 4096, .n_heads = 32, .n_kv_heads = 8, .head_dim = 128, .n_layers = 36,
-                                    .mlp_hidden_size = 12288, .vocab_size = 151936, .max_sequence_length = 40960,
-                                    .layer_norm_eps = 1e-6, .attention_layer_norm = QkNorm::per_head, .rope_theta = 1e6};
-inline constexpr LlmConfig qwen3_14b{.d_model = 5120, .n_heads = 40, .n_kv_heads = 8, .head_dim = 128, .n_layers = 40,
-                                     .mlp_hidden_size = 17408, .vocab_size = 151936, .max_sequence_length = 40960,
-                                     .layer_norm_eps = 1e-6, .attention_layer_norm = QkNorm::per_head, .rope_theta = 1e6};
-inline constexpr LlmConfig qwen3_32b{.d_model = 5120, .n_heads = 64, .n_kv_heads = 8, .head_dim = 128, .n_layers = 64,
-                                     .mlp_hidden_size = 25600, .vocab_size = 151936, .max_sequence_length = 40960,
-                                     .layer_norm_eps = 1e-6, .attention_layer_norm = QkNorm::per_head, .rope_theta = 1e6};
+inline constexpr LlmConfig qwen3_8b{.d_model = 4096,
+                                    .n_heads = 32,
+                                    .n_kv_heads = 8,
+                                    .head_dim = 128,
+                                    .n_layers = 36,
+                                    .mlp_hidden_size = 12288,
+                                    .vocab_size = 151936,
+                                    .max_sequence_length = 40960,
+                                    .layer_norm_eps = 1e-6,
+                                    .attention_layer_norm = QkNorm::per_head,
+                                    .rope_theta = 1e6};
+inline constexpr LlmConfig qwen3_14b{.d_model = 5120,
+                                     .n_heads = 40,
+                                     .n_kv_heads = 8,
+                                     .head_dim = 128,
+                                     .n_layers = 40,
+                                     .mlp_hidden_size = 17408,
+                                     .vocab_size = 151936,
+                                     .max_sequence_length = 40960,
+                                     .layer_norm_eps = 1e-6,
+                                     .attention_layer_norm = QkNorm::per_head,
+                                     .rope_theta = 1e6};
+inline constexpr LlmConfig qwen3_32b{.d_model = 5120,
+                                     .n_heads = 64,
+                                     .n_kv_heads = 8,
+                                     .head_dim = 128,
+                                     .n_layers = 64,
+                                     .mlp_hidden_size = 25600,
+                                     .vocab_size = 151936,
+                                     .max_sequence_length = 40960,
+                                     .layer_norm_eps = 1e-6,
+                                     .attention_layer_norm = QkNorm::per_head,
+                                     .rope_theta = 1e6};
 
 namespace zoo::qwen3 {
 

@@ -97,7 +97,7 @@ void attend_tile(const AttentionRows& a, const float* k, const float* v, index_t
     for (index_t i = 0; i < padded; i += V::size) {
       const V x = V::load(p[t] + i) * scale;
       x.store(p[t] + i);
-      most = max(x, most);
+      most = larger(x, most);
     }
     const float largest = reduce_max(most);
     // Nothing but -infinity so far: subtract 0, so that exp(-inf) = 0 and not NaN.
@@ -131,16 +131,20 @@ template <class V, int T>
 void attend_rows(const AttentionRows& a, const float* k, const float* v, SoftmaxRow (&rows)[T], index_t q_distance) {
   for (SoftmaxRow& r : rows)
     for (index_t i = 0; i < a.head_dim; ++i) r.out[i] = 0;
-  index_t common = rows[0].visible;
-  for (const SoftmaxRow& r : rows) common = r.visible < common ? r.visible : common;
-  index_t j = 0;
-  for (; j + key_tile <= common; j += key_tile)
-    attend_tile<V, T>(a, k + j * a.head_dim, v + j * a.head_dim, key_tile, rows, q_distance);
+  // Tiles that all rows see in full are shared; the last one only where all rows end at the same key.
+  index_t shared = rows[0].visible;
+  bool same = true;
+  for (const SoftmaxRow& r : rows) {
+    same = same && r.visible == shared;
+    shared = r.visible < shared ? r.visible : shared;
+  }
+  if (!same) shared = shared / key_tile * key_tile;
+  const auto keys_at = [](index_t j, index_t end) { return end - j < key_tile ? end - j : key_tile; };
+  for (index_t j = 0; j < shared; j += key_tile)
+    attend_tile<V, T>(a, k + j * a.head_dim, v + j * a.head_dim, keys_at(j, shared), rows, q_distance);
   for (SoftmaxRow& r : rows) {
-    for (index_t i = j; i < r.visible; i += key_tile) {
-      const index_t keys = r.visible - i < key_tile ? r.visible - i : key_tile;
-      attend_tile<V, 1>(a, k + i * a.head_dim, v + i * a.head_dim, keys, &r, q_distance);
-    }
+    for (index_t j = shared; j < r.visible; j += key_tile)
+      attend_tile<V, 1>(a, k + j * a.head_dim, v + j * a.head_dim, keys_at(j, r.visible), &r, q_distance);
     const float inverse = 1.0f / r.total;
     for (index_t i = 0; i < a.head_dim; ++i) r.out[i] *= inverse;
   }
