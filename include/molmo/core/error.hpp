@@ -46,4 +46,11 @@ struct matmul_output_mismatch {
                 "see matmul_output_mismatch<target width, w rows>");
 };
 
+/// on(ctx, y) = softmax(x), rms_norm(x, ...), layer_norm(x, ...): y is shaped like x.
+template <class Target, class Operand>
+struct statement_mismatch {
+  static_assert(detail::always_false<Target, Operand>,
+                "molmo: the target of a softmax or a norm is shaped like its operand; see statement_mismatch<target, operand>");
+};
+
 }  // namespace molmo::inline v0

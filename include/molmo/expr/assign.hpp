@@ -14,25 +14,18 @@
 namespace molmo::inline v0 {
 namespace detail {
 
-// True where the operand has other sizes than the target, so that the walk cannot be flattened to one row.
+// True where an operand has other sizes than the target, so that the walk cannot be flattened to one row.
 template <class E, class Root>
 constexpr bool broadcasts() {
   bool any = false;
-  if constexpr (requires(E e) { e.a; }) any = any || broadcasts<decltype(E::a), Root>();
-  if constexpr (requires(E e) { e.b; }) any = any || broadcasts<decltype(E::b), Root>();
-  if constexpr (requires(E e) { e.c; }) any = any || broadcasts<decltype(E::c), Root>();
-  if constexpr (requires(E e) { e.view; }) any = any || !std::is_same_v<typename E::shape, Root>;
+  E{}.each_leaf([&]<class L>(const L&) { any = any || !std::is_same_v<typename L::shape, Root>; });
   return any;
 }
 
 template <class E>
 constexpr bool has_double() {
   bool any = false;
-  if constexpr (requires(E e) { e.a; }) any = any || has_double<decltype(E::a)>();
-  if constexpr (requires(E e) { e.b; }) any = any || has_double<decltype(E::b)>();
-  if constexpr (requires(E e) { e.c; }) any = any || has_double<decltype(E::c)>();
-  if constexpr (requires(E e) { e.view.data; })
-    any = any || std::is_same_v<typename decltype(E::view)::element, double>;
+  E{}.each_leaf([&]<class L>(const L&) { any = any || std::is_same_v<typename decltype(L::view)::element, double>; });
   return any;
 }
 

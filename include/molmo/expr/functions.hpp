@@ -33,9 +33,7 @@ MOLMO_HD inline double smaller(double a, double b) { return a < b ? a : b; }
 
 }  // namespace scalar
 
-namespace detail {
-
-// A constant of the register type of x, or of the number's own type.
+/// A constant for the body of a pointwise function: a number or a register of it, whichever V is.
 template <class V>
 MOLMO_INLINE V constant(double c) {
   if constexpr (std::is_floating_point_v<V>)
@@ -43,6 +41,8 @@ MOLMO_INLINE V constant(double c) {
   else
     return V::broadcast(static_cast<float>(c));
 }
+
+namespace detail {
 
 using scalar::abs;
 using scalar::erf;
@@ -158,6 +158,17 @@ struct softcap_f {
 };
 
 }  // namespace detail
+
+/// A pointwise function of your own: F has `template <class V> MOLMO_INLINE V operator()(V x, ...) const`, written with
+/// + - * /, constant<V>(c) and the functions below; it runs on numbers and on registers. One to three operands.
+template <class F, class... X>
+  requires(sizeof...(X) >= 1 && sizeof...(X) <= 3 && (Operand<X> && ...) && (Shaped<X> || ...))
+[[nodiscard]] constexpr auto map(F, X&&... x MOLMO_LIFETIMEBOUND) {
+  if constexpr (sizeof...(X) == 1)
+    return detail::map<F>(leaf(std::forward<X>(x))...);
+  else
+    return detail::combine<F>(leaf(std::forward<X>(x))...);
+}
 
 template <Shaped A>
 [[nodiscard]] constexpr auto exp(A&& a) {

@@ -70,7 +70,7 @@ template <class T>
 struct Scalar {
   using shape = Shape<>;
   static constexpr bool pointwise = true;
-  T value;
+  T value = 0;
 
   [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
   template <class At>

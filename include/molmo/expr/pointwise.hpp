@@ -225,23 +225,23 @@ template <Shaped A>
   return detail::map<detail::neg_f>(leaf(std::forward<A>(a)));
 }
 
-// A matmul, a softmax or a row reduction is a statement: it stands alone on the right of on(ctx, y) = ..., and what
-// follows a matmul goes into .then(...). These deleted functions say so.
+// A matmul, a softmax or a row reduction is a statement: it stands alone on the right of on(ctx, y) = ... The deleted
+// functions say so, in the name of their parameter too.
 template <Statement S, class B>
-void operator+(const S& statement, B&& operand) = delete;
+void operator+(const S& statement, B&& what_follows_a_matmul_goes_into_then) = delete;
 template <Statement S, class B>
-void operator-(const S& statement, B&& operand) = delete;
+void operator-(const S& statement, B&& what_follows_a_matmul_goes_into_then) = delete;
 template <Statement S, class B>
-void operator*(const S& statement, B&& operand) = delete;
+void operator*(const S& statement, B&& what_follows_a_matmul_goes_into_then) = delete;
 template <Statement S, class B>
-void operator/(const S& statement, B&& operand) = delete;
+void operator/(const S& statement, B&& what_follows_a_matmul_goes_into_then) = delete;
 template <Operand A, Statement S>
-void operator+(A&& operand, const S& statement) = delete;
+void operator+(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
 template <Operand A, Statement S>
-void operator-(A&& operand, const S& statement) = delete;
+void operator-(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
 template <Operand A, Statement S>
-void operator*(A&& operand, const S& statement) = delete;
+void operator*(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
 template <Operand A, Statement S>
-void operator/(A&& operand, const S& statement) = delete;
+void operator/(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
 
 }  // namespace molmo::inline v0

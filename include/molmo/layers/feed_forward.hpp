@@ -54,9 +54,9 @@ struct FeedForward {
     } else {
       const auto& first = in_projection();
       if constexpr (S.bias)
-        on(ctx, hidden) = matmul(x, first.weight).then(detail::map<F>(acc + first.bias));
+        on(ctx, hidden) = matmul(x, first.weight).then(map(F{}, acc + first.bias));
       else
-        on(ctx, hidden) = matmul(x, first.weight).then(detail::map<F>(acc));
+        on(ctx, hidden) = matmul(x, first.weight).then(map(F{}, acc));
     }
   }
 

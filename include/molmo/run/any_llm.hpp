@@ -103,13 +103,11 @@ result<std::unique_ptr<AnyLlm>> load_boxed(const Ctx& ctx, const std::string& di
 
 }  // namespace detail
 
-/// The config of a checkpoint folder.
+/// The config of a checkpoint folder, whether or not it is compiled in.
 [[nodiscard]] inline result<LlmConfig> read_model_config(const std::string& directory) {
-  const result<json::Value> file = read_json(directory + "/config.json");
+  result<zoo::ModelConfig> file = zoo::load_config(directory);
   if (!file) return fail(file.error());
-  result<LlmConfig> config = zoo::read_config(*file);
-  if (!config) return fail(config.error().code, text(directory, "/config.json: ", config.error().message));
-  return config;
+  return file->config;
 }
 
 /// Loads the checkpoint into whichever of the configs fits it, to run on ctx. errc::unsupported where none does: the message
@@ -117,18 +115,18 @@ result<std::unique_ptr<AnyLlm>> load_boxed(const Ctx& ctx, const std::string& di
 template <LlmConfig... C, class Ctx>
 [[nodiscard]] result<std::unique_ptr<AnyLlm>> load_any(const Ctx& ctx, const std::string& directory, const LoadOptions& options = {}) {
   static_assert(sizeof...(C) > 0, "molmo: load_any<config...> needs at least one config to choose from");
-  const result<LlmConfig> file = read_model_config(directory);
+  const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
   if (!file) return fail(file.error());
   using Loader = result<std::unique_ptr<AnyLlm>> (*)(const Ctx&, const std::string&, const LoadOptions&);
   constexpr LlmConfig configs[] = {C...};
   constexpr Loader loaders[] = {&detail::load_boxed<C, Ctx>...};
   for (std::size_t i = 0; i < sizeof...(C); ++i)
-    if (differences(configs[i], *file).empty()) return loaders[i](ctx, directory, options);
-  const LlmConfig nearest = configs[nearest_config(*file, configs)];
+    if (differences(configs[i], file->config).empty()) return loaders[i](ctx, directory, options);
+  const LlmConfig nearest = configs[nearest_config(file->config, configs)];
   std::string report;
-  for (const std::string& line : differences(nearest, *file)) report += text("\n  ", line);
+  for (const std::string& line : differences(nearest, file->config)) report += text("\n  ", line);
   return fail(errc::unsupported, text("the model in ", directory, " has a shape that is not compiled in; the nearest differs in:", report,
-                                      "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(*file)));
+                                      "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(file->config)));
 }
 
 }  // namespace molmo::inline v0

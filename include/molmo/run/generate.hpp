@@ -8,6 +8,7 @@
 #pragma once
 
 #include <molmo/core/result.hpp>
+#include <molmo/io/generation_config.hpp>
 #include <molmo/io/tokenizer/tokenizer.hpp>
 #include <molmo/run/session.hpp>
 
@@ -32,6 +33,17 @@ struct GenerateOptions {
   ProgressSink progress{};  ///< told about the prefill, in ids
 
   [[nodiscard]] SamplingOptions sampling() const { return {temperature, top_k, top_p, seed}; }
+  /// How the checkpoint wants to be sampled, and its end tokens, which stay in `config`.
+  [[nodiscard]] static GenerateOptions of(const GenerationConfig& config MOLMO_LIFETIMEBOUND) {
+    GenerateOptions o;
+    o.end_tokens = config.eos_token_ids;
+    if (!config.do_sample.value_or(false)) return o;  // greedy
+    o.temperature = config.temperature.value_or(1);
+    o.top_k = static_cast<index_t>(config.top_k.value_or(50));  // Hugging Face's default
+    o.top_p = config.top_p.value_or(1);
+    return o;
+  }
+  static GenerateOptions of(const GenerationConfig&&) = delete;
 };
 
 enum class StopReason : std::uint8_t { max_new, end_token, context_full, sink, stop_token };
@@ -41,6 +53,9 @@ struct Generated {
   index_t prompt_tokens = 0, new_tokens = 0;
   double prefill_seconds = 0, decode_seconds = 0;  ///< decode: all tokens after the first
   StopReason reason = StopReason::max_new;
+  /// The newest token: chosen and passed on, but not yet in the session, which ends before it; -1 where there is none. To go
+  /// on later, give it to prefill() or generate_ids() before what follows.
+  std::int32_t pending = -1;
 
   [[nodiscard]] double prefill_rate() const {
     return prefill_seconds > 0 ? static_cast<double>(prompt_tokens) / prefill_seconds : 0;
@@ -75,6 +90,7 @@ template <class S, class Sink>
       break;
     }
     ++g.new_tokens;
+    g.pending = *id;
     if (!sink(*id)) {
       g.reason = StopReason::sink;
       break;
@@ -89,6 +105,7 @@ template <class S, class Sink>
       break;
     }
     if (const auto next = session.decode(*id); !next) return fail(next.error());
+    g.pending = -1;
     g.decode_seconds = since(start);
   }
   return g;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Session: one conversation with a model: its KV cache, its workspace and its logits, allocated once.
 //
+//   auto model = load<Llm<olmo2_1b>>(directory);
 //   auto session = make_session(*model, cpu, {.context = 2048});
 //   auto logits = session->prefill(ids);          the logits after the last id
 //   logits = session->decode(next_id);            ... and after one more
@@ -160,5 +161,16 @@ template <class M, class Ctx>
 }
 template <class M, class Ctx>
 void make_session(const M&&, const Ctx&, const SessionOptions& = {}) = delete;  // the model would be gone
+
+template <class M>
+class Loaded;
+/// The same for what load() returned.
+template <class M, class Ctx>
+[[nodiscard]] result<Session<M, Ctx>> make_session(const Loaded<M>& loaded MOLMO_LIFETIMEBOUND, const Ctx& ctx,
+                                                   const SessionOptions& options = {}) {
+  return make_session(loaded.model(), ctx, options);
+}
+template <class M, class Ctx>
+void make_session(const Loaded<M>&&, const Ctx&, const SessionOptions& = {}) = delete;
 
 }  // namespace molmo::inline v0

@@ -8,9 +8,8 @@
 #pragma once
 
 #include <molmo/io/checkpoint.hpp>
-#include <molmo/io/json_file.hpp>
 #include <molmo/models/llm.hpp>
-#include <molmo/models/zoo/families.hpp>
+#include <molmo/models/zoo/load_config.hpp>
 
 #include <memory>
 #include <string>
@@ -23,6 +22,7 @@ struct LoadOptions {
   bool copy = false;        ///< read the files into memory instead of mapping them
   std::uint64_t align_below = std::uint64_t{32} << 20;  ///< checkpoints of fewer bytes are copied to aligned memory
   MemoryResource* memory = nullptr;  ///< for the arena; null: the heap
+  const zoo::Family* family = nullptr;  ///< a family of your own; null: the one that config.json's model_type names
 };
 
 /// A model and all that it borrows from: the checkpoint's files and an arena. Movable; the model stays where it is.
@@ -185,21 +185,16 @@ void bind(M& model, const Checkpoint& checkpoint, const Names& names, bool small
 /// does not fit; other errors come from the files.
 template <class M>
 [[nodiscard]] result<Loaded<M>> load(const std::string& directory, const LoadOptions& options = {}) {
-  const result<json::Value> config = read_json(directory + "/config.json");
-  if (!config) return fail(config.error());
-  const auto in_config = [&](const error& e) { return fail(e.code, text(directory, "/config.json: ", e.message)); };
-  const result<const zoo::Family*> family = zoo::find_family(*config);
-  if (!family) return in_config(family.error());
-  const result<LlmConfig> file = (*family)->read(*config);
-  if (!file) return in_config(file.error());
+  const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
+  if (!file) return fail(file.error());
   detail::Report report;
-  for (const std::string& line : differences(M::config, *file)) report.add(line);
+  for (const std::string& line : differences(M::config, file->config)) report.add(line);
 
   result<Checkpoint> checkpoint = Checkpoint::open(directory, {.copy = options.copy, .progress = options.progress});
   if (!checkpoint) return fail(checkpoint.error());
   using State = typename Loaded<M>::State;
   auto state = std::make_unique<State>(std::move(*checkpoint));
-  const detail::Names names(state->checkpoint, (*family)->names);
+  const detail::Names names(state->checkpoint, file->family->names);
   const bool small = state->checkpoint.bytes() < options.align_below;
   const std::size_t copied = detail::compare(state->model, state->checkpoint, names, small, report);
   if (!report.empty())

@@ -45,6 +45,12 @@ template <class X>
   return detail::Norm<detail::LayerNormCall, typename V::element, typename V::shape>{v, nullptr, nullptr, eps,
                                                                                       NormOrder::scale_then_cast};
 }
+template <class X, class W>
+[[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND, double eps) {
+  auto n = layer_norm(x, eps);
+  n.weight = detail::row_weight<X>(weight);
+  return n;
+}
 template <class X, class W, class B>
 [[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND,
                               const B& bias MOLMO_LIFETIMEBOUND, double eps) {

@@ -72,10 +72,14 @@ struct Norm {
   /// For bf16 and f16: what is rounded before the product with the weight.
   [[nodiscard]] Norm rounded(NormOrder o) const { return {x, weight, bias, eps, o}; }
 
-  template <class Ctx>
-  void run(const Ctx& ctx, View<T, S> y) const {
-    if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
-    Call::rows(ctx, NormRows<T>{x.data, y.data, x.rows(), S::cols, S::cols, weight, bias, eps, order});
+  template <class Ctx, class SY>
+  void run(const Ctx& ctx, View<T, SY> y) const {
+    if constexpr (!std::is_same_v<S, SY>) {
+      [[maybe_unused]] statement_mismatch<SY, S> wrong;
+    } else {
+      if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
+      Call::rows(ctx, NormRows<T>{x.data, y.data, x.rows(), S::cols, S::cols, weight, bias, eps, order});
+    }
   }
 };
 

@@ -33,10 +33,14 @@ template <class S>
 struct Softmax {
   View<const float, S> x;
 
-  template <class Ctx>
-  void run(const Ctx& ctx, View<float, S> y) const {
-    if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
-    softmax_rows(ctx, x.data, y.data, x.rows(), S::cols);
+  template <class Ctx, class SY>
+  void run(const Ctx& ctx, View<float, SY> y) const {
+    if constexpr (!std::is_same_v<S, SY>) {
+      [[maybe_unused]] statement_mismatch<SY, S> wrong;
+    } else {
+      if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
+      softmax_rows(ctx, x.data, y.data, x.rows(), S::cols);
+    }
   }
 };
 
