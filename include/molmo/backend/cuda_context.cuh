@@ -57,7 +57,8 @@ using NativeCudaArchs = CudaArchs<__CUDA_ARCH_LIST__>;
 using NativeCudaArchs = CudaArchs<>;
 #endif
 
-/// A stream of the GPU that is current where make() is called. Small and copyable; copies share stream and status.
+/// A stream of the GPU that is current where make() is called, and that must be current wherever it is used. Small and
+/// copyable; copies share stream and status.
 /// One thread at a time uses a Cuda and its copies.
 template <class Archs>
 class BasicCuda {

@@ -35,6 +35,7 @@ class DeviceTensor {
     if (bytes == 0) return result<DeviceTensor>(std::move(out));
     cudaError_t e = cudaMalloc(reinterpret_cast<void**>(&out.data_), bytes);
     if (e == cudaSuccess) e = cudaMemset(out.data_, 0, bytes);
+    if (e == cudaSuccess) e = cudaStreamSynchronize(nullptr);  // other streams need not wait for the zeroes
     if (e != cudaSuccess) {
       (void)cudaGetLastError();
       return detail::cuda_failure(e, "a tensor could not be made");

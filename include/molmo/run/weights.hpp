@@ -83,8 +83,8 @@ class Report {
   return reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignment != 0;
 }
 /// Does this matrix have to be copied? Always where its numbers are misaligned; in a small checkpoint for speed, too.
-[[nodiscard]] inline bool must_copy(const TensorInfo& t, bool small) {
-  return misaligned(t, static_cast<std::uintptr_t>(bytes_per_element(t.dtype))) || (small && misaligned(t, cache_line));
+[[nodiscard]] inline bool must_copy(const TensorInfo& t, bool cache_sized) {
+  return misaligned(t, static_cast<std::uintptr_t>(bytes_per_element(t.dtype))) || (cache_sized && misaligned(t, cache_line));
 }
 
 /// Tensors that are no weights: tables that old checkpoints saved along with them.
@@ -131,7 +131,7 @@ class Names {
 
 /// Every tensor against every parameter: the report, and the bytes that have to be copied.
 template <class M>
-std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, bool small, Report& report) {
+std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, bool cache_sized, Report& report) {
   std::size_t copied = 0;
   std::vector<std::string> used;
   model.each_parameter([&]<class P>(const std::string& canonical, P&) {
@@ -143,7 +143,7 @@ std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, 
       report.add(text("unsupported: ", name, " is ", name_of(t->dtype), "; weights are F32, F16 or BF16"));
     else if (!fits<P>(*t))
       report.add(text("other shape: ", name, " is ", shape_text(t->shape), ", the type needs ", shape_of<P>()));
-    else if (!is_weight<P> || must_copy(*t, small))
+    else if (!is_weight<P> || must_copy(*t, cache_sized))
       copied += is_weight<P> ? Arena::padded<std::byte>(t->bytes.size()) : Arena::padded<float>(P::shape::cols);
   });
   std::sort(used.begin(), used.end());
@@ -158,12 +158,12 @@ std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, 
 
 /// Points every parameter at its tensor.
 template <class M>
-void bind(M& model, const Checkpoint& checkpoint, const Names& names, bool small, Arena& arena) {
+void bind(M& model, const Checkpoint& checkpoint, const Names& names, bool cache_sized, Arena& arena) {
   model.each_parameter([&]<class P>(const std::string& canonical, P& parameter) {
     const TensorInfo& t = *checkpoint.find(names.of(canonical));
     if constexpr (is_weight<P>) {
       const std::byte* data = t.bytes.data();
-      if (must_copy(t, small)) {
+      if (must_copy(t, cache_sized)) {
         std::byte* copy = arena.take<std::byte>(t.bytes.size());
         std::memcpy(copy, data, t.bytes.size());
         data = copy;
@@ -195,13 +195,13 @@ template <class M>
   using State = typename Loaded<M>::State;
   auto state = std::make_unique<State>(std::move(*checkpoint));
   const detail::Names names(state->checkpoint, file->family->names);
-  const bool small = state->checkpoint.bytes() < options.align_below;
-  const std::size_t copied = detail::compare(state->model, state->checkpoint, names, small, report);
+  const bool cache_sized = state->checkpoint.bytes() < options.align_below;
+  const std::size_t copied = detail::compare(state->model, state->checkpoint, names, cache_sized, report);
   if (!report.empty())
     return fail(errc::mismatch, text("the checkpoint in ", directory, " does not fit this model type:", report.joined()));
   state->arena = Arena(copied, options.memory);
   if (!state->arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
-  detail::bind(state->model, state->checkpoint, names, small, state->arena);
+  detail::bind(state->model, state->checkpoint, names, cache_sized, state->arena);
   return Loaded<M>(std::move(state));
 }
 

@@ -81,7 +81,7 @@ namespace detail {
     count = std::partition(out, out + count, [kth](const Candidate& c) { return c.logit >= kth; }) - out;
   }
   float largest = -std::numeric_limits<float>::infinity();
-  for (index_t i = 0; i < count; ++i) largest = std::max(largest, out[i].logit);
+  for (index_t i = 0; i < count; ++i) largest = (std::max)(largest, out[i].logit);
   double total = 0;
   for (index_t i = 0; i < count; ++i) total += out[i].probability = detail::relative(out[i].logit, largest);
   if (o.top_p < 1) {
