@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts every allocation by operator new of this program, on all threads, to prove that a piece of code makes none.
+// Counts every allocation of this program, on all threads, to prove that a piece of code makes none: by operator new
+// everywhere, and by malloc, calloc, realloc and aligned_alloc with glibc (sanitizers bring their own).
 //
 //   molmo_test::AllocationCount made;
 //   session.step(token);

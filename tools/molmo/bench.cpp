@@ -68,9 +68,9 @@ struct Report {
   const Opened* model = nullptr;
   index_t prefill = 0, decode = 0;
   std::size_t repetitions = 0;
-  Spread prefill_rate, decode_rate, first_token;
+  Spread prefill_rate{}, decode_rate{}, first_token{};
   double decode_bytes = 0, prefill_flops = 0;  // per token, per prefill
-  Limits limits;
+  Limits limits{};
 
   [[nodiscard]] double prefill_share() const {
     return limits.flops > 0 ? prefill_flops * prefill_rate.median / static_cast<double>(prefill) / limits.flops : 0;

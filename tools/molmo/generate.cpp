@@ -46,16 +46,9 @@ result<std::string> read_prompt(const GenerateArgs& args) {
 
 // The command line before generation_config.json, and that one only where it asks for sampling.
 SamplingOptions sampling_of(const GenerateArgs& args, const GenerationConfig& file) {
-  const bool file_samples = file.do_sample.value_or(false);
-  SamplingOptions o;
+  SamplingOptions o = GenerateOptions::of(file).sampling();
   o.seed = args.seed;
-  if (file_samples) {
-    o.temperature = file.temperature.value_or(1);
-    o.top_k = static_cast<index_t>(file.top_k.value_or(0));
-    o.top_p = file.top_p.value_or(1);
-  } else if (args.top_k || args.top_p) {
-    o.temperature = 1;
-  }
+  if (!file.do_sample.value_or(false) && (args.top_k || args.top_p)) o.temperature = 1;
   if (args.temperature) o.temperature = *args.temperature;
   if (args.top_k) o.top_k = *args.top_k;
   if (args.top_p) o.top_p = *args.top_p;
@@ -213,13 +206,13 @@ result<int> generate(const GenerateArgs& args) {
   // The decoder sees the prompt first, so that the text goes on where the prompt ended.
   StreamDecoder decoder(*tokenizer);
   for (const std::int32_t id : *ids) static_cast<void>(decoder.push(id));
+  if (args.echo && !args.json) out.write(bold(*prompt, stdout));
   Figures figures;
   const Clock::time_point start = Clock::now();
   const result<Generated> done = generate_ids(**session, *ids, options, [&](std::int32_t id) {
     if (figures.first_token == 0) {
       figures.first_token = std::chrono::duration<double>(Clock::now() - start).count();
       bar.clear();
-      if (args.echo && !args.json) out.write(bold(*prompt, stdout));
     }
     return pass_on(decoder.push(id));
   });

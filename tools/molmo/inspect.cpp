@@ -4,6 +4,7 @@
 #include <molmo/io/checkpoint.hpp>
 #include <molmo/io/tokenizer/tokenizer.hpp>
 #include <molmo/models/zoo/config_text.hpp>
+#include <molmo/run/generate.hpp>
 
 #include <fmt/format.h>
 
@@ -21,7 +22,7 @@ struct WeightFacts {
   bool present = false;
   std::uint64_t bytes = 0, elements = 0;
   std::size_t files = 0, tensors = 0;
-  std::map<std::string, std::size_t> formats;  // and how many tensors have each
+  std::map<std::string, std::size_t> formats{};  // and how many tensors have each
 };
 
 result<WeightFacts> weight_facts(const std::string& directory) {
@@ -69,10 +70,11 @@ std::string format_list(const WeightFacts& w) {
 }
 
 std::string sampling_words(const GenerationConfig& w) {
-  if (!w.do_sample.value_or(false)) return "greedy, unless you say otherwise";
-  std::string out = fmt::format("temperature {}", w.temperature.value_or(1));
-  if (w.top_k.value_or(0) > 0) out += fmt::format(", top-k {}", *w.top_k);
-  if (w.top_p.value_or(1) < 1) out += fmt::format(", top-p {}", *w.top_p);
+  const SamplingOptions o = GenerateOptions::of(w).sampling();
+  if (o.temperature == 0) return "greedy, unless the command line says otherwise";
+  std::string out = fmt::format("temperature {}", o.temperature);
+  if (o.top_k > 0) out += fmt::format(", top-k {}", o.top_k);
+  if (o.top_p < 1) out += fmt::format(", top-p {}", o.top_p);
   return out + " (generation_config.json)";
 }
 
@@ -127,12 +129,11 @@ std::string text_of(const Facts& f) {
   part("workspace and logits", static_cast<double>(f.plan.workspace + f.plan.logits), "");
   part("together", f.total(), fmt::format("{} available: {}", bytes_text(static_cast<double>(f.available)), f.fits() ? "fits" : "DOES NOT FIT"));
   line("config", "");
+  LlmConfig shown = normalised(c);
+  shown.max_sequence_length = c.max_sequence_length;
   const LlmConfig fresh{};
-  for_each_field([&](std::string_view name, auto member) {
-    const auto value = c.*member;
-    const bool size = name == "n_kv_heads" || name == "head_dim" || name == "embedding_size";
-    if (value == fresh.*member && !size) return;
-    out += fmt::format("  {:<26} {}\n", name, molmo::detail::field_text(normalised(c).*member == value || name == "max_sequence_length" ? value : normalised(c).*member));
+  for_each_field([&](std::string_view field, auto member) {
+    if (shown.*member != fresh.*member) out += fmt::format("  {:<26} {}\n", field, molmo::detail::field_text(shown.*member));
   });
   if (!f.not_compiled.empty()) out += fmt::format("\n{}\n", f.not_compiled);
   return out;
@@ -201,14 +202,10 @@ result<int> inspect(const InspectArgs& args) {
   if (status s = check_folder(args.directory); !s) return fail(s.error());
   Facts f;
   f.directory = args.directory;
-  const result<json::Value> json = read_json(args.directory + "/config.json");
-  if (!json) return failure_of_work(json.error());
-  const result<const zoo::Family*> family = zoo::find_family(*json);
-  if (!family) return fail(family.error().code, text(args.directory, "/config.json: ", family.error().message));
-  f.family = (*family)->model_type;
-  const result<LlmConfig> config = read_model_config(args.directory);
+  const result<zoo::ModelConfig> config = zoo::load_config(args.directory);
   if (!config) return failure_of_work(config.error());
-  f.config = *config;
+  f.family = config->family->model_type;
+  f.config = config->config;
   result<WeightFacts> weights = weight_facts(args.directory);
   if (!weights) return fail(weights.error());
   f.weights = std::move(*weights);

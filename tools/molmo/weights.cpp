@@ -8,6 +8,7 @@
 
 #include <molmo/run/weights.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <type_traits>

@@ -112,7 +112,7 @@ template <class P>
 /// Finds tensors under the checkpoint's names; some files leave out the leading "model.".
 class Names {
  public:
-  Names(const Checkpoint& c, std::span<const zoo::NamePair> table) : checkpoint_(c), table_(table) {
+  Names(const Checkpoint& c, std::span<const zoo::NamePair> table) : table_(table) {
     const TensorInfo* any = c.find(zoo::checkpoint_name(table, "embedding.weight"));
     stripped_ = any == nullptr && c.find(strip(zoo::checkpoint_name(table, "embedding.weight"))) != nullptr;
   }
@@ -124,7 +124,6 @@ class Names {
  private:
   static std::string strip(std::string name) { return name.starts_with("model.") ? name.substr(6) : name; }
 
-  const Checkpoint& checkpoint_;
   std::span<const zoo::NamePair> table_;
   bool stripped_ = false;
 };

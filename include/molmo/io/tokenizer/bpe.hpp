@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,18 +34,40 @@ struct BpeOptions {
   bool byte_level = false;  ///< pieces are bytes; the vocabulary is written in the characters of byte_level.hpp
 };
 
-/// The merges as they stand in a file: two tokens each.
-struct MergeTexts {
-  std::string chars;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> lengths;
+/// The merges as they stand in a file: pairs of tokens, each behind its length (one byte, or 255 and four bytes). A file may list
+/// its merges before its vocabulary, and ten million of them, so they wait here and take no more room than in the file.
+class MergeTexts {
+ public:
+  [[nodiscard]] std::size_t size() const { return size_; }
 
-  [[nodiscard]] status add(std::string_view left, std::string_view right) {
-    if (chars.size() + left.size() + right.size() > std::numeric_limits<std::uint32_t>::max())
-      return fail(errc::format, "the merges take more than 4 GiB");
-    chars.append(left).append(right);
-    lengths.emplace_back(static_cast<std::uint32_t>(left.size()), static_cast<std::uint32_t>(right.size()));
-    return {};
+  void add(std::string_view left, std::string_view right) {
+    put(left);
+    put(right);
+    ++size_;
   }
+  /// The token at `at`, which moves behind it.
+  [[nodiscard]] std::string_view read(std::size_t& at) const {
+    std::size_t length = static_cast<unsigned char>(chars_[at++]);
+    if (length == 255) {
+      std::uint32_t long_length = 0;
+      std::memcpy(&long_length, chars_.data() + at, 4);
+      at += 4;
+      length = long_length;
+    }
+    at += length;
+    return std::string_view(chars_).substr(at - length, length);
+  }
+
+ private:
+  void put(std::string_view token) {
+    const auto length = static_cast<std::uint32_t>(token.size());  // strings of a file are shorter than 1 MiB
+    chars_.push_back(static_cast<char>(static_cast<unsigned char>(std::min(length, 255u))));
+    if (length >= 255) chars_.append(reinterpret_cast<const char*>(&length), 4);
+    chars_.append(token);
+  }
+
+  std::string chars_;
+  std::size_t size_ = 0;
 };
 
 /// Memory of one encode() call, kept between its pieces.
@@ -68,15 +91,15 @@ class Bpe {
     std::string product;
     const std::size_t prefix = bpe.options_.continuing_subword_prefix.size();
     std::size_t at = 0;
-    for (std::size_t rank = 0; rank < texts.lengths.size(); ++rank) {
-      const auto [left_length, right_length] = texts.lengths[rank];
-      const std::string_view left = std::string_view(texts.chars).substr(at, left_length);
-      const std::string_view right = std::string_view(texts.chars).substr(at + left_length, right_length);
-      at += left_length + right_length;
+    Id p = no_id;
+    bpe.merges_.reserve(std::min(texts.size(), bpe.vocabulary_.count()));  // repeated merges must not claim memory
+    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
+      const std::string_view left = texts.read(at), right = texts.read(at);
       if (right.size() < prefix)
         return fail(errc::format, text("merge ", rank, ": ", in_quotes(right), " lacks the continuing_subword_prefix"));
       product.assign(left).append(right.substr(prefix));
-      const Id l = bpe.vocabulary_.find(left), r = bpe.vocabulary_.find(right), p = bpe.vocabulary_.find(product);
+      const Id l = bpe.vocabulary_.find(left), r = bpe.vocabulary_.find(right);
+      p = bpe.vocabulary_.token(p + 1) == product ? p + 1 : bpe.vocabulary_.find(product);  // trainers number products in order
       if (l == no_id || r == no_id || p == no_id)
         return fail(errc::format, text("merge ", rank, " (", in_quotes(left), ", ", in_quotes(right), "): ",
                                        in_quotes(l == no_id ? left : r == no_id ? right : std::string_view(product)),

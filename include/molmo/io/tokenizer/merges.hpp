@@ -9,6 +9,7 @@
 #include <molmo/io/tokenizer/vocabulary.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -24,6 +25,11 @@ class Merges {
     Id id = no_id;
   };
 
+  /// Makes room for about `n` merges, to be called before the first add().
+  void reserve(std::size_t n) {
+    slots_.resize(std::bit_ceil(n + n / 2 + 1024));
+  }
+
   /// The pair (left, right) becomes `product`; its rank is the number of add() calls before. A pair given again moves to the
   /// later rank. Error: the pairs were chosen to collide in the hash table.
   [[nodiscard]] status add(Id left, Id right, Id product) {
@@ -33,8 +39,7 @@ class Merges {
       for (const Slot& s : old)
         if (s.left != no_id && !place(s)) return collisions();
     }
-    if (!place({left, right, {static_cast<std::uint32_t>(products_.size()), product}})) return collisions();
-    products_.push_back(product);
+    if (!place({left, right, {next_rank_++, product}})) return collisions();
     return {};
   }
 
@@ -46,8 +51,8 @@ class Merges {
       if (s.left == no_id) return {};
     }
   }
-  [[nodiscard]] Id product(std::uint32_t rank) const { return products_[rank]; }
-  [[nodiscard]] std::size_t size() const { return products_.size(); }
+  /// The number of add() calls.
+  [[nodiscard]] std::size_t size() const { return next_rank_; }
 
  private:
   struct Slot {
@@ -75,8 +80,8 @@ class Merges {
   [[nodiscard]] static failure collisions() { return fail(errc::format, "the merges were chosen to collide in the hash table"); }
 
   std::vector<Slot> slots_;
-  std::vector<Id> products_;  // by rank
   std::size_t used_ = 0;
+  std::uint32_t next_rank_ = 0;
 };
 
 /// Memory for merge_symbols(), kept between pieces.
@@ -88,6 +93,7 @@ struct MergeSpace {
   struct Candidate {
     std::uint32_t rank, at;
     Id left, right;  // the pair when it was queued: another pair there now means that the candidate is stale
+    Id product;
     friend bool operator<(const Candidate& a, const Candidate& b) {  // for a max-heap: the best is the largest
       return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;
     }
@@ -126,9 +132,9 @@ inline void merge_by_heap(const Merges& merges, std::vector<Id>& ids, MergeSpace
   const auto candidate = [&](std::uint32_t at) {  // the pair at `at`, where it has a rank
     if (at == none || links[at].after == none) return false;
     const Id left = links[at].id, right = links[links[at].after].id;
-    const std::uint32_t rank = merges.find(left, right).rank;
-    if (rank != Merges::no_rank) heap.push_back({rank, at, left, right});
-    return rank != Merges::no_rank;
+    const Merges::Product p = merges.find(left, right);
+    if (p.rank != Merges::no_rank) heap.push_back({p.rank, at, left, right, p.id});
+    return p.rank != Merges::no_rank;
   };
   for (std::uint32_t i = 0; i + 1 < n; ++i) candidate(i);
   std::make_heap(heap.begin(), heap.end());
@@ -139,7 +145,7 @@ inline void merge_by_heap(const Merges& merges, std::vector<Id>& ids, MergeSpace
     MergeSpace::Link& left = links[c.at];
     if (left.id != c.left || left.after == none || links[left.after].id != c.right) continue;
     MergeSpace::Link& right = links[left.after];
-    left.id = merges.product(c.rank);
+    left.id = c.product;
     left.after = right.after;
     if (left.after != none) links[left.after].before = c.at;
     right.id = no_id;  // gone: equals no candidate's left

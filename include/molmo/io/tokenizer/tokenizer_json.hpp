@@ -9,9 +9,11 @@
 #include <molmo/io/json.hpp>
 #include <molmo/io/tokenizer/added_tokens.hpp>
 #include <molmo/io/tokenizer/bpe.hpp>
+#include <molmo/io/tokenizer/normalizer.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -80,7 +82,8 @@ class TokenizerJsonReader : public json::Handler {
     if (building_) return forward([](json::Builder& b) { return b.end_array(); });
     if (at_ != At::merge) return enter(at_ == At::merges ? At::model : At::root);
     if (pair_size_ != 2) return bad_merge();
-    return enter(At::merges) && check(parts.merges.add(pair_[0], pair_[1]));
+    parts.merges.add(pair_[0], pair_[1]);
+    return enter(At::merges);
   }
 
  private:
@@ -94,7 +97,7 @@ class TokenizerJsonReader : public json::Handler {
   }
   bool check(status s) { return s || refuse(s.error().code, s.error().message); }
   bool bad_merge() {
-    return refuse(errc::format, text("merge ", parts.merges.lengths.size(), " is neither \"left right\" nor [\"left\", \"right\"]"));
+    return refuse(errc::format, text("merge ", parts.merges.size(), " is neither \"left right\" nor [\"left\", \"right\"]"));
   }
 
   bool bad_shape(bool object) {
@@ -106,7 +109,8 @@ class TokenizerJsonReader : public json::Handler {
     if (s.starts_with("#version")) return true;
     const std::size_t space = s.find(' ');
     if (space == s.npos || s.find(' ', space + 1) != s.npos) return bad_merge();
-    return check(parts.merges.add(std::string_view(s).substr(0, space), std::string_view(s).substr(space + 1)));
+    parts.merges.add(std::string_view(s).substr(0, space), std::string_view(s).substr(space + 1));
+    return true;
   }
 
   /// An event of a value that becomes a tree.

@@ -10,6 +10,8 @@
 #include <molmo/core/shape.hpp>
 #include <molmo/io/printable.hpp>
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -50,41 +52,41 @@ inline constexpr std::size_t longest_probe = 1024;
 
 class Vocabulary {
  public:
-  /// Adds a token with an id below 2^31. Errors: the token is there, or the table was built to collide.
+  /// Adds a token with an id below 2^31.
   [[nodiscard]] status add(std::string_view token, std::uint64_t id) {
     if (id > static_cast<std::uint64_t>(std::numeric_limits<Id>::max()))
       return fail(errc::format, text("token ", in_quotes(token), " has the id ", id, ", but ids end at 2147483647"));
     if (chars_.size() + token.size() > std::numeric_limits<std::uint32_t>::max())
       return fail(errc::format, "the tokens of the vocabulary take more than 4 GiB");
-    if (3 * (entries_.size() + 1) > 2 * slots_.size()) {
-      if (!grow()) return collisions();
-    }
-    const std::uint64_t h = hash_of(token);
-    std::size_t i = h & (slots_.size() - 1);
-    for (std::size_t probes = 0; slots_[i] != 0; i = (i + 1) & (slots_.size() - 1)) {
-      if (slots_[i] >> 32 == h >> 32 && view(slots_[i]) == token)
-        return fail(errc::format, text("token ", in_quotes(token), " stands twice in the vocabulary"));
-      if (++probes > longest_probe) return collisions();
-    }
     entries_.push_back({static_cast<std::uint32_t>(chars_.size()), static_cast<std::uint32_t>(token.size()), static_cast<Id>(id)});
     chars_.append(token);
-    slots_[i] = (h >> 32) << 32 | entries_.size();
     return {};
   }
 
-  /// To be called once after the last add(). Errors: two tokens with one id, or ids far beyond the number of tokens.
+  /// Builds the tables, once, after the last add(). Errors: a token or an id that stands twice, ids far beyond the number of
+  /// tokens, or tokens that were chosen to collide.
   [[nodiscard]] status finish() {
     std::uint64_t end = 0;
     for (const Entry& e : entries_) end = std::max(end, static_cast<std::uint64_t>(e.id) + 1);
     if (end > 2 * std::uint64_t{entries_.size()} + (1u << 20))
       return fail(errc::format, text("the vocabulary has ", entries_.size(), " tokens, but ids up to ", end - 1));
     by_id_.assign(static_cast<std::size_t>(end), 0);
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      std::uint32_t& place = by_id_[static_cast<std::size_t>(entries_[i].id)];
+    slots_.assign(std::bit_ceil(entries_.size() + entries_.size() / 2 + 1), 0);  // at most two thirds full
+    for (std::size_t n = 0; n < entries_.size(); ++n) {
+      const std::string_view token = view(entries_[n]);
+      const std::uint64_t h = hash_of(token);
+      std::size_t i = h & (slots_.size() - 1);
+      for (std::size_t probes = 0; slots_[i] != 0; i = (i + 1) & (slots_.size() - 1)) {
+        if (slots_[i] >> 32 == h >> 32 && view(slots_[i]) == token)
+          return fail(errc::format, text("token ", in_quotes(token), " stands twice in the vocabulary"));
+        if (++probes > longest_probe) return fail(errc::format, "the tokens of the vocabulary were chosen to collide in the hash table");
+      }
+      slots_[i] = (h >> 32) << 32 | (n + 1);
+      std::uint32_t& place = by_id_[static_cast<std::size_t>(entries_[n].id)];
       if (place != 0)
-        return fail(errc::format, text("the tokens ", in_quotes(view(entries_[place - 1])), " and ", in_quotes(view(entries_[i])),
-                                       " have the same id ", entries_[i].id));
-      place = static_cast<std::uint32_t>(i + 1);
+        return fail(errc::format, text("the tokens ", in_quotes(view(entries_[place - 1])), " and ", in_quotes(token),
+                                       " have the same id ", entries_[n].id));
+      place = static_cast<std::uint32_t>(n + 1);
     }
     return {};
   }
@@ -112,25 +114,8 @@ class Vocabulary {
     Id id;
   };
 
-  [[nodiscard]] static failure collisions() {
-    return fail(errc::format, "the tokens of the vocabulary were chosen to collide in the hash table");
-  }
   [[nodiscard]] std::string_view view(const Entry& e) const { return std::string_view(chars_).substr(e.offset, e.length); }
   [[nodiscard]] std::string_view view(std::uint64_t slot) const { return view(entries_[(slot & 0xFFFFFFFFu) - 1]); }
-
-  [[nodiscard]] bool grow() {
-    slots_.assign(slots_.empty() ? 1024 : 2 * slots_.size(), 0);
-    for (std::size_t n = 0; n < entries_.size(); ++n) {
-      const std::uint64_t h = hash_of(view(entries_[n]));
-      std::size_t i = h & (slots_.size() - 1), probes = 0;
-      while (slots_[i] != 0) {
-        if (++probes > longest_probe) return false;
-        i = (i + 1) & (slots_.size() - 1);
-      }
-      slots_[i] = (h >> 32) << 32 | (n + 1);
-    }
-    return true;
-  }
 
   std::string chars_;
   std::vector<Entry> entries_;

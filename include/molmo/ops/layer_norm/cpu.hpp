@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LayerNorm on Xsimd: three passes over a row that stays in the L1 cache (mean, variance, result).
+// LayerNorm on Xsimd: passes over a row that stays in the L1 cache. The mean is found in two steps, the sum of what is left
+// after the first being the correction, so that a row far from zero loses no digits.
 #pragma once
 
 #include <molmo/backend/row_sum.hpp>
@@ -17,19 +18,21 @@ void layer_norm_rows(const Xsimd<Arch>& cpu, const NormRows<float>& a) {
     for (index_t r = mine.begin; r < mine.end; ++r) {
       const float* x = a.x + r * a.stride;
       float* y = a.y + r * a.stride;
-      const float mean = detail::sum_over_row<V>(x, a.width, [](V v) { return v; }) / width;
-      const V m = V::broadcast(mean);
-      const float variance = detail::sum_over_row<V>(x, a.width, [m](V v) { return (v - m) * (v - m); }) / width;
+      const float rough = detail::sum_over_row<V>(x, a.width, [](V v) { return v; }) / width;
+      const V m = V::broadcast(rough);
+      const float rest = detail::sum_over_row<V>(x, a.width, [m](V v) { return v - m; }) / width;
+      const V d = V::broadcast(rest);
+      const float variance = detail::sum_over_row<V>(x, a.width, [m, d](V v) { return ((v - m) - d) * ((v - m) - d); }) / width;
       const float scale = 1.0f / std::sqrt(variance + static_cast<float>(a.eps));
       const V s = V::broadcast(scale);
       index_t c = 0;
       for (; c + V::size <= a.width; c += V::size) {
-        V n = (V::load(x + c) - m) * s;
+        V n = ((V::load(x + c) - m) - d) * s;
         if (a.weight) n = n * V::load(a.weight + c);
         if (a.bias) n = n + V::load(a.bias + c);
         n.store(y + c);
       }
-      for (; c < a.width; ++c) y[c] = detail::scale_norm((x[c] - mean) * scale, a, c);
+      for (; c < a.width; ++c) y[c] = detail::scale_norm(((x[c] - rough) - rest) * scale, a, c);
     }
   });
 }

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+// Session: what it computes is what Llm::forward computes; every refusal leaves it as it was; its memory is planned, allocated
+// once and may be refused at any point; sessions in several threads share a model and a pool. Random weights, no files.
+#include <molmo/run/session.hpp>
+#if MOLMO_HAS_XSIMD
+#include <molmo/cpu.hpp>
+#endif
+
+#include "support/compare.hpp"
+#include "support/golden_configs.hpp"
+#include "support/random_model.hpp"
+
+#include <limits>
+#include <map>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace molmo;
+using namespace molmo_test;
+
+namespace {
+
+constexpr LlmConfig config = [] {  // one that has extra input rows
+  LlmConfig c = llama_default;
+  c.additional_vocab_size = 2;
+  return c;
+}();
+using Model = Llm<config>;
+
+#if MOLMO_HAS_XSIMD
+using Cpu = Xsimd<>;
+Cpu one_thread() { return Cpu(1); }
+Cpu threads(int n) { return Cpu(n); }
+#else
+using Cpu = Reference;
+Cpu one_thread() { return {}; }
+Cpu threads(int) { return {}; }
+#endif
+
+using Ids = std::vector<std::int32_t>;
+using Floats = std::vector<float>;
+
+const RandomWeights<Model>& model() {
+  static const RandomWeights<Model> m(1);
+  return m;
+}
+
+Ids some_ids(index_t n, std::uint64_t seed = 7) {
+  Random random(seed);
+  Ids ids;
+  for (index_t i = 0; i < n; ++i) ids.push_back(static_cast<std::int32_t>(random.between(0, 62)));
+  return ids;
+}
+
+Session<Model, Cpu> start(const SessionOptions& options = {}) {
+  auto s = make_session(*model(), one_thread(), options);
+  if (!s) FAIL(s.error().message);
+  return std::move(*s);
+}
+
+Floats copy(const result<std::span<const float>>& logits) {
+  if (!logits) FAIL(logits.error().message);
+  return {logits->begin(), logits->end()};
+}
+
+// What a fresh session says to these ids.
+Floats answer(const Ids& ids, index_t chunk = 512) {
+  auto s = start({.context = 64, .prefill_chunk = chunk});
+  return copy(s.prefill(ids));
+}
+
+template <class T>
+void refused(const result<T>& r, errc code, const std::string& says) {
+  REQUIRE(!r.has_value());
+  CHECK(r.error().code == code);
+  CAPTURE(r.error().message);
+  CHECK(r.error().message.find(says) != std::string::npos);
+}
+
+// Memory that counts, and that refuses from the k-th request on.
+class Memory final : public MemoryResource {
+ public:
+  int refuse_at = -1, requests = 0;
+  std::map<void*, std::size_t> live;
+  std::size_t bytes = 0;
+
+  void* allocate(std::size_t n, std::size_t alignment) noexcept override {
+    if (requests++ == refuse_at) return nullptr;
+    void* p = ::operator new(n, std::align_val_t{alignment}, std::nothrow);
+    live[p] = n;
+    bytes += n;
+    return p;
+  }
+  void deallocate(void* p, std::size_t n, std::size_t alignment) noexcept override {
+    const auto found = live.find(p);
+    wrong_ = wrong_ || found == live.end() || found->second != n;
+    if (found != live.end()) live.erase(found);
+    ::operator delete(p, std::align_val_t{alignment});
+  }
+  [[nodiscard]] bool returned_all() const { return live.empty() && !wrong_; }
+
+ private:
+  bool wrong_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("session: prefill and decode compute what forward computes") {
+  const Ids ids = some_ids(20);
+  KvCache cache = KvCache::for_model<Model>(20);
+  Arena arena(Model::workspace_bytes(20));
+  const LlmWorkspace work = Model::make_workspace(arena, 20);
+  Floats want(20 * 61);
+  REQUIRE(model()->forward(one_thread(), ids.data(), 20, cache.view(), work, want.data(), 20));
+  REQUIRE_SAME_BITS(answer(ids), Floats(want.end() - 61, want.end()));
+
+  // In chunks and step by step other kernels add in another order: f32 rounding, 1e-4 of logits near 10 (as golden_test.cpp).
+  for (const index_t chunk : {1, 2, 7, 19}) REQUIRE_CLOSE(answer(ids, chunk), Floats(want.end() - 61, want.end()), 1e-4);
+  auto s = start();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const Floats logits = copy(i == 0 ? s.prefill(Ids{ids[0]}) : s.decode(ids[i]));
+    REQUIRE_CLOSE(logits, Floats(want.begin() + static_cast<index_t>(i) * 61, want.begin() + static_cast<index_t>(i + 1) * 61), 1e-4);
+    CHECK(s.length() == static_cast<index_t>(i) + 1);
+    REQUIRE_SAME_BITS(logits, s.logits());
+  }
+}
+
+TEST_CASE("session: a prompt in two prefills is the prompt") {
+  const Ids ids = some_ids(12);
+  auto s = start();
+  CHECK(s.prefill(std::span(ids).first(5)));
+  REQUIRE_CLOSE(copy(s.prefill(std::span(ids).subspan(5))), answer(ids), 1e-4);
+  CHECK(s.length() == 12);
+}
+
+TEST_CASE("session: refusals, each of which leaves the session as it was") {
+  auto s = start({.context = 10, .prefill_chunk = 4});
+  const Ids six = some_ids(6);
+  const Floats before = copy(s.prefill(six));
+  const auto unchanged = [&] {
+    CHECK(s.length() == 6);
+    REQUIRE_SAME_BITS(s.logits(), before);
+  };
+  refused(s.prefill({}), errc::empty_prompt, "no tokens");
+  unchanged();
+  refused(s.prefill(some_ids(5)), errc::context_full, "6 of 10");
+  unchanged();
+  for (const std::int32_t bad : {-1, 63, 1 << 30, std::numeric_limits<std::int32_t>::min()}) {
+    refused(s.decode(bad), errc::invalid_argument, text(bad));
+    refused(s.prefill(Ids{1, 2, bad}), errc::invalid_argument, text("vocabulary of ", 63));
+    unchanged();
+  }
+  const Floats next = copy(s.decode(62));  // an input-only row is fine
+  CHECK(s.length() == 7);
+  s.rewind(6);
+  REQUIRE_SAME_BITS(copy(s.decode(62)), next);
+  CHECK(s.prefill(some_ids(3)));
+  CHECK(s.length() == 10);
+  refused(s.decode(1), errc::context_full, "10 of 10");
+  refused(s.prefill(Ids{1}), errc::context_full, "larger context");
+  CHECK(s.length() == 10);
+}
+
+TEST_CASE("session: rewind") {
+  const Ids ids = some_ids(9);
+  auto s = start();
+  CHECK(s.prefill(ids));
+  s.rewind(20);
+  CHECK(s.length() == 9);
+  s.rewind(4);
+  CHECK(s.length() == 4);
+  // Four ids are there; the other five again, in the rows kernel as before: the same bits as a run in these two pieces.
+  const Floats again = copy(s.prefill(std::span(ids).subspan(4)));
+  REQUIRE_CLOSE(again, answer(ids), 1e-4);
+  s.rewind();
+  CHECK(s.length() == 0);
+  REQUIRE_SAME_BITS(copy(s.prefill(ids)), answer(ids));
+  s.rewind(-5);
+  CHECK(s.length() == 0);
+}
+
+TEST_CASE("session: a prefill that is cancelled leaves the session as it was, at any chunk") {
+  const Ids ids = some_ids(20), first = some_ids(3, 9);
+  auto s = start({.context = 40, .prefill_chunk = 4});
+  const Floats before = copy(s.prefill(first));
+  Floats want;
+  {
+    auto other = start({.context = 40, .prefill_chunk = 4});
+    CHECK(other.prefill(first));
+    want = copy(other.prefill(ids));
+  }
+  for (std::uint64_t at = 0; at <= 16; at += 4) {  // 0: before it starts; else when `at` ids are done
+    std::stop_source stop;
+    std::uint64_t reported = 0;
+    auto watch = [&](const Progress& p) {
+      reported = p.done;
+      if (p.done == at) stop.request_stop();
+      return true;
+    };
+    if (at == 0) stop.request_stop();
+    refused(s.prefill(ids, stop.get_token(), watch), errc::cancelled, "cancelled");
+    CHECK(reported == at);
+    CHECK(s.length() == 3);
+    REQUIRE_SAME_BITS(s.logits(), before);
+  }
+  for (std::uint64_t at = 4; at <= 16; at += 4) {  // or by the progress sink itself
+    auto watch = [&](const Progress& p) { return p.done < at; };
+    refused(s.prefill(ids, {}, watch), errc::cancelled, "cancelled");
+    CHECK(s.length() == 3);
+  }
+  REQUIRE_SAME_BITS(copy(s.prefill(ids)), want);
+}
+
+TEST_CASE("session: progress counts the ids to the end, whose answer cannot cancel any more") {
+  auto s = start({.context = 40, .prefill_chunk = 8});
+  std::vector<std::uint64_t> seen;
+  auto watch = [&](const Progress& p) {
+    CHECK(p.what == "prefill");
+    CHECK(p.total == 20);
+    seen.push_back(p.done);
+    return p.done < 20;
+  };
+  CHECK(s.prefill(some_ids(20), {}, watch));
+  CHECK(seen == std::vector<std::uint64_t>{8, 16, 20});
+}
+
+TEST_CASE("session: sample draws from the logits, refuses NaN and wrong options") {
+  auto s = start();
+  const Floats logits = copy(s.prefill(some_ids(5)));
+  const auto best = s.sample({}, 0);
+  REQUIRE(best);
+  for (const float x : logits) CHECK(x <= logits[static_cast<std::size_t>(*best)]);
+  CHECK(*s.sample({.temperature = 1, .seed = 3}, 5) == *s.sample({.temperature = 1, .seed = 3}, 5));
+  refused(s.sample({.temperature = -1}, 0), errc::invalid_argument, "temperature");
+  refused(s.sample({.temperature = 1, .top_p = 2}, 0), errc::invalid_argument, "top_p");
+  refused(s.sample({.temperature = 1, .top_k = -2}, 0), errc::invalid_argument, "top_k");
+  CHECK(s.length() == 5);
+
+  RandomWeights<Model> broken(2);
+  broken.numbers("blocks.1.feed_forward.down.weight")[17] = std::numeric_limits<float>::quiet_NaN();
+  auto b = make_session(*broken, one_thread(), {.context = 8});
+  REQUIRE(b);
+  REQUIRE(b->prefill(Ids{1, 2}));
+  for (const double temperature : {0.0, 1.0}) refused(b->sample({.temperature = temperature}, 0), errc::invalid_logits, "NaN");
+}
+
+TEST_CASE("session: options") {
+  const auto with = [](SessionOptions o) { return make_session(*model(), one_thread(), o); };
+  refused(with({.context = -1}), errc::invalid_argument, "context");
+  refused(with({.context = (index_t{1} << 32) + 1}), errc::invalid_argument, "context");
+  refused(with({.context = 8, .prefill_chunk = 0}), errc::invalid_argument, "prefill_chunk");
+  refused(with({.context = 8, .prefill_chunk = -3}), errc::invalid_argument, "prefill_chunk");
+  CHECK(start().context() == 64);  // max_sequence_length of the model
+  CHECK(start({.context = 1}).context() == 1);
+  CHECK(start({.context = 100}).context() == 100);  // longer than the model was trained for: the caller's business
+  CHECK(start().vocabulary() == 61);
+}
+
+TEST_CASE("session: the planned bytes are the requested ones, all of them come back, and any may be refused") {
+  for (const SessionOptions& o : {SessionOptions{}, SessionOptions{.context = 7}, SessionOptions{.context = 33, .prefill_chunk = 5}}) {
+    Memory memory;
+    SessionOptions with = o;
+    with.memory = &memory;
+    {
+      auto s = make_session(*model(), one_thread(), with);
+      REQUIRE(s);
+      CHECK(memory.bytes == memory_plan<Model>(o).total());
+      CHECK(memory_plan<Model>(o).kv_cache == KvCache::bytes<Model>(s->context()));
+      const int made = memory.requests;
+      CHECK(s->prefill(some_ids(6)));
+      CHECK(s->decode(1));
+      CHECK(s->sample({.temperature = 1, .top_k = 5, .top_p = 0.5}, 0));
+      Session<Model, Cpu> moved = std::move(*s);
+      s = std::move(moved);  // back again: nothing is freed twice
+      s->rewind(6);
+      CHECK(s->decode(1));
+      CHECK(memory.requests == made);
+    }
+    CHECK(memory.returned_all());
+    const int requests = memory.requests;
+    CHECK(requests >= 2);
+    for (int k = 0; k < requests; ++k) {
+      Memory failing;
+      failing.refuse_at = k;
+      with.memory = &failing;
+      refused(make_session(*model(), one_thread(), with), errc::out_of_memory, text(memory_plan<Model>(o).total()));
+      CHECK(failing.returned_all());
+    }
+  }
+}
+
+TEST_CASE("session: the same bits for any number of threads", "[threads]") {
+  const Ids ids = some_ids(40);
+  const auto run = [&](int n) {
+    auto s = make_session(*model(), threads(n), {.context = 64, .prefill_chunk = 32});
+    REQUIRE(s);
+    Floats all = copy(s->prefill(ids));
+    for (const std::int32_t id : some_ids(5, 4)) {
+      const Floats more = copy(s->decode(id));
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  };
+  const Floats one = run(1);
+  for (const int n : {2, 3, 8}) REQUIRE_SAME_BITS(run(n), one);
+}
+
+TEST_CASE("session: sessions in several threads share a model and a pool", "[threads]") {
+  const Cpu cpu = threads(3);  // one pool; who finds it busy runs all parts himself
+  std::vector<Ids> prompts;
+  std::vector<Floats> want, got(4);
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    prompts.push_back(some_ids(30, 20 + i));
+    auto s = start({.context = 64});
+    Floats all = copy(s.prefill(prompts.back()));
+    for (int step = 0; step < 10; ++step) all = copy(s.decode(*s.sample({.temperature = 1, .seed = i}, static_cast<std::uint64_t>(step))));
+    want.push_back(all);
+  }
+  std::vector<std::thread> workers;
+  for (std::size_t i = 0; i < 4; ++i)
+    workers.emplace_back([&, i] {
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        auto s = make_session(*model(), cpu, {.context = 64});
+        if (!s || !s->prefill(prompts[i])) return;
+        for (int step = 0; step < 10; ++step)
+          if (!s->decode(*s->sample({.temperature = 1, .seed = i}, static_cast<std::uint64_t>(step)))) return;
+        got[i].assign(s->logits().begin(), s->logits().end());
+      }
+    });
+  for (auto& w : workers) w.join();
+  for (std::size_t i = 0; i < 4; ++i) REQUIRE_SAME_BITS(got[i], want[i]);
+}
