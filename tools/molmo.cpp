@@ -34,7 +34,8 @@ void add_backend_options(CLI::App& app, BackendArgs& args) {
             return fmt::format("'{}' {}; there are {}", name, known ? "is not compiled into this program" : "is no backend", choices);
           },
           ""));
-  app.add_option("-t,--threads", args.threads, "threads (default: $MOLMO_NUM_THREADS, else one per core)")->type_name("N");
+  app.add_option("-t,--threads", args.threads, "threads (default: $MOLMO_NUM_THREADS, else one per core,\n" + std::string(38, ' ') +
+                                                  "but no more than one per 4 MB of weights)")->type_name("N");
 }
 
 void add_json_option(CLI::App& app, bool& json) { app.add_flag("--json", json, "print one JSON object instead of text"); }
@@ -56,8 +57,7 @@ CLI::App* add_generate(CLI::App& app, GenerateArgs& args) {
   sub->add_flag("--echo", args.echo, "print the prompt before its continuation");
   sub->add_flag("--special", args.special, "let special tokens spelled out in the prompt (<|...|>) be those tokens");
   sub->add_flag("--no-bos", args.no_bos, "put no beginning-of-text token before the prompt");
-  sub->footer(R"(
-The text goes to standard output, piece by piece, and ends with a newline; Ctrl-C ends it early.
+  sub->footer(R"(The text goes to standard output, piece by piece, and ends with a newline; Ctrl-C ends it early.
 Sampling: what the command line leaves out comes from the model's generation_config.json if that says "do_sample";
 else it is greedy, or, where --top-k or --top-p is given, at temperature 1.
 
@@ -74,8 +74,7 @@ CLI::App* add_inspect(CLI::App& app, InspectArgs& args) {
   sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")->required()->type_name("");
   sub->add_option("-c,--context", args.context, "plan the memory for so many positions (default: the model's, at most 4096)")->type_name("N");
   add_json_option(*sub, args.json);
-  sub->footer(R"(
-Checks the weights against the model's type, too: a damaged or incomplete folder ends with exit code 1 and the reasons.
+  sub->footer(R"(Checks the weights against the model's type, too: a damaged or incomplete folder ends with exit code 1 and the reasons.
 For a shape that is not compiled in, prints the nearest one that is and the line to add.
 
 Examples:
@@ -86,20 +85,16 @@ Examples:
 
 CLI::App* add_bench(CLI::App& app, BenchArgs& args) {
   CLI::App* sub = app.add_subcommand("bench", "tokens per second, beside what this machine could do");
-  auto* dir = sub->add_option("DIR", args.directory, "model folder, or")->type_name("");
-  sub->add_option("--config", args.config, "a compiled-in model with random weights (default: shakespeare):\n" + std::string(38, ' ') + model_names())
-      ->type_name("NAME")
-      ->excludes(dir);
-  sub->add_option("--format", args.format, "f32|bf16|f16: of the random weights (default: bf16)")
-      ->type_name("F")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
-      ->excludes(dir);
+  sub->add_option("DIR", args.directory, "model folder; without it, --config")->type_name("");
+  sub->add_option("--config", args.config, "a compiled-in model with random weights (default: shakespeare)")->type_name("NAME");
+  sub->add_option("--format", args.format, "f32|bf16|f16: of the random weights (default: bf16)")->type_name("F");
   sub->add_option("--prefill", args.prefill, "tokens of the prompt (default: 128)")->type_name("N");
   sub->add_option("--decode", args.decode, "tokens generated after it (default: 64)")->type_name("N");
   sub->add_option("-r,--repeat", args.repeat, "repetitions, of which the median counts (default: 5; no new one after 30 s)")->type_name("N");
   add_backend_options(*sub, args.run);
   add_json_option(*sub, args.json);
-  sub->footer(R"(
+  sub->footer("Configs: " + model_names() + R"(
+
 The limit of decode is the time to read its weights and KV cache once, at the bandwidth measured for a set of that size;
 that of prefill is the time of its multiply-adds at the measured peak. Same run, same threads.
 
@@ -121,8 +116,7 @@ int run(int argc, char** argv) {
   app.get_formatter()->column_width(36);
   app.set_version_flag("-v,--version", &about, "version, compiler, instruction set, backends, libraries");
   app.set_help_flag("-h,--help", "this text; `molmo COMMAND --help` says more about one");
-  app.footer(R"(
-Examples:
+  app.footer(R"(Examples:
   molmo generate models/shakespeare --prompt "ROMEO:" --stats
   molmo inspect models/shakespeare
   molmo bench --config qwen2_5_0_5b
@@ -139,6 +133,7 @@ Exit codes:   0 done, 1 failed (one sentence on standard error says why), 2 wron
   const CLI::App* bench_app = add_bench(app, bench_args);
   CLI::App* models_app = app.add_subcommand("models", "the models that are compiled in, and where they come from");
   add_json_option(*models_app, list_json);
+  models_app->footer("");
   for (CLI::App* sub : app.get_subcommands({})) sub->set_help_flag("-h,--help", "this text");
 
   try {

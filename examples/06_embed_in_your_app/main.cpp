@@ -122,11 +122,11 @@ int main(int argc, char** argv) {
   molmo::SessionOptions options = memory_of_a_character;
   options.memory = &budget;
   const molmo::Xsimd cpu;  // each character thinks on its own thread only
-  auto first = molmo::make_session(model->model(), cpu, options);
+  auto first = molmo::make_session(*model, cpu, options);
   if (!first) return report("no session", first.error());
-  auto second = molmo::make_session(model->model(), cpu, options);
+  auto second = molmo::make_session(*model, cpu, options);
   if (!second) return report("no session", second.error());
-  const auto third = molmo::make_session(model->model(), cpu, options);
+  const auto third = molmo::make_session(*model, cpu, options);
   if (third || third.error().code != molmo::errc::out_of_memory) return 1;
   std::printf("two characters take %zu bytes; a third: %s\n", budget.used(), third.error().message.c_str());
 

@@ -85,8 +85,8 @@ void check_fused_feed_forward() {
   constexpr FeedForwardShape together{.d_model = 24, .hidden = 37, .bias = Bias, .fused = true};
   RandomWeights<FeedForward<apart>> one(5);
   RandomWeights<FeedForward<together>> other(6);
-  other.numbers("ff_proj.weight") = stacked({one.numbers("up.weight"), one.numbers("gate.weight")});  // up first
-  if (Bias) other.numbers("ff_proj.bias") = stacked({one.numbers("up.bias"), one.numbers("gate.bias")});
+  other.set("ff_proj.weight", stacked({one.all().at("up.weight"), one.all().at("gate.weight")}));  // up first
+  if (Bias) other.set("ff_proj.bias", stacked({one.all().at("up.bias"), one.all().at("gate.bias")}));
   Random random(7);
   for (const index_t tokens : {1, 4, 20}) {
     const auto x = random.numbers(tokens * 24);
@@ -150,7 +150,7 @@ TEMPLATE_TEST_CASE_SIG("Attention: att_proj = [q; k; v] computes what three matr
   RandomWeights<Attention<together>> other(9);
   for (const char* what : {"weight", "bias"})
     if (Bias || what[0] == 'w')
-      other.numbers(text("att_proj.", what)) = stacked({one.numbers(text("q.", what)), one.numbers(text("k.", what)), one.numbers(text("v.", what))});
+      other.set(text("att_proj.", what), stacked({one.all().at(text("q.", what)), one.all().at(text("k.", what)), one.all().at(text("v.", what))}));
   Random random(10);
   for (const index_t tokens : {1, 5, 20}) {
     const auto x = random.numbers(tokens * 30);

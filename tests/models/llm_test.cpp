@@ -107,11 +107,11 @@ void check_fused() {
     const std::string what = name.substr(ends), layer = name.substr(0, ends);
     const auto from = [&](const std::string& replaced) { return apart.all().at(layer.substr(0, layer.rfind('.') + 1) + replaced + what); };
     if (layer.ends_with("att_proj"))
-      together.numbers(name) = stacked({from("q"), from("k"), from("v")});
+      together.set(name, stacked({from("q"), from("k"), from("v")}));
     else if (layer.ends_with("ff_proj"))
-      together.numbers(name) = stacked({from("up"), from("gate")});
+      together.set(name, stacked({from("up"), from("gate")}));
     else
-      together.numbers(name) = apart.all().at(name);
+      together.set(name, apart.all().at(name));
   }
   for (const index_t n : {1, 9, 30}) {
     const auto ids = some_ids(n);
@@ -149,8 +149,7 @@ TEST_CASE("Llm: each_parameter meets parameters() numbers, under unique names") 
 TEST_CASE("Llm: ids behind the embedding are rows of new_embedding, and never logits") {
   RandomWeights<Llm<wide>> model(5);
   // Row 1 of new_embedding (id 65) made equal to the row of id 7: the same output.
-  const auto& table = model.numbers("embedding.weight");
-  auto& extra = model.numbers("new_embedding.weight");
+  const auto table = model.numbers("embedding.weight"), extra = model.numbers("new_embedding.weight");
   std::copy(table.begin() + 7 * 48, table.begin() + 8 * 48, extra.begin() + 48);
   const Output a = run(Reference{}, *model, {3, 7, 5}), b = run(Reference{}, *model, {3, 65, 5}), c = run(Reference{}, *model, {3, 66, 5});
   CHECK(a.logits.size() == 3 * 64);

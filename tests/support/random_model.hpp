@@ -4,10 +4,13 @@
 
 #include <molmo/layers/parameters.hpp>
 
+#include "support/catch.hpp"
 #include "support/random.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -33,7 +36,14 @@ class RandomWeights {
 
   const L& operator*() const { return layer_; }
   const L* operator->() const { return &layer_; }
-  [[nodiscard]] std::vector<float>& numbers(const std::string& name) { return storage_.at(name); }
+  /// The numbers of a parameter, to be changed in place: the layer points at them.
+  [[nodiscard]] std::span<float> numbers(const std::string& name) { return storage_.at(name); }
+  /// Overwrites the numbers of a parameter; there must be as many.
+  void set(const std::string& name, const std::vector<float>& numbers) {
+    std::vector<float>& old = storage_.at(name);
+    REQUIRE(old.size() == numbers.size());
+    std::copy(numbers.begin(), numbers.end(), old.begin());
+  }
   [[nodiscard]] const std::map<std::string, std::vector<float>>& all() const { return storage_; }
 
  private:

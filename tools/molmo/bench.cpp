@@ -139,6 +139,9 @@ result<int> bench(const BenchArgs& args) {
   if (args.prefill < 1 || args.prefill > most) return usage_error(text("--prefill is ", args.prefill, "; it must be between 1 and ", most));
   if (args.decode < 0 || args.decode > most) return usage_error(text("--decode is ", args.decode, "; it must be between 0 and ", most));
   if (args.repeat < 1) return usage_error(text("--repeat is ", args.repeat, "; it must be at least 1"));
+  if (!args.directory.empty() && !args.config.empty()) return usage_error("give a model folder or --config, not both");
+  if (args.format != "f32" && args.format != "bf16" && args.format != "f16")
+    return usage_error(text("--format is ", in_quotes(args.format), "; it must be f32, bf16 or f16"));
   const Interrupts interrupts;
   const auto interrupted = [&](const molmo::error& e) -> result<int> {
     if (e.code == errc::cancelled && interrupts.requested()) return interrupts.exit_code();

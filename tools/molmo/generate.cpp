@@ -177,8 +177,10 @@ result<int> generate(const GenerateArgs& args) {
   if (wishes->do_sample.value_or(false) && wishes->repetition_penalty.value_or(1) != 1)
     note("generation_config.json asks for a repetition penalty, which is left out");
 
-  const result<std::vector<std::int32_t>> ids = tokenizer->encode(*prompt, {.add_special = !args.no_bos, .parse_special = args.special});
+  result<std::vector<std::int32_t>> ids = tokenizer->encode(*prompt, {.add_special = !args.no_bos, .parse_special = args.special});
   if (!ids) return failure_of_work(ids.error());
+  if (ids->empty() && !args.no_bos && wishes->bos_token_id)  // as Hugging Face's generate() without input
+    ids->push_back(static_cast<std::int32_t>(*wishes->bos_token_id));
   if (ids->empty())
     return fail(errc::empty_prompt, args.no_bos ? "the prompt is empty, and --no-bos leaves nothing to begin with"
                                                 : "the prompt is empty, and this model has no token to begin with; give a --prompt");

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <map>
 
 #include "json_text.hpp"
@@ -32,7 +33,9 @@ result<WeightFacts> weight_facts(const std::string& directory) {
   WeightFacts w{.present = true, .bytes = checkpoint->bytes(), .files = checkpoint->files(), .tensors = checkpoint->tensors().size()};
   for (const TensorInfo* t : checkpoint->tensors()) {
     w.elements += t->bytes.size() / bytes_per_element(t->dtype);
-    ++w.formats[std::string(name_of(t->dtype))];
+    std::string name(name_of(t->dtype));
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    ++w.formats[std::move(name)];
   }
   return w;
 }
@@ -60,7 +63,7 @@ TokenizerFacts tokenizer_facts(const std::string& directory, const GenerationCon
 std::string token_list(const std::vector<std::pair<std::int64_t, std::string>>& tokens) {
   std::string out;
   for (const auto& [id, name] : tokens) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", id, in_quotes(name));
-  return out.empty() ? "none" : out;
+  return out.empty() ? "no special token" : out;
 }
 
 std::string format_list(const WeightFacts& w) {

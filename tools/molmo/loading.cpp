@@ -20,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t worth_reading = 64 << 20;
 
+int thread_count(int asked, const Weights& weights) { return asked > 0 ? asked : default_threads(weights.bytes); }
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // Reads large weight files once, in order: the model is mapped, and would otherwise fetch its pages in the middle of the
@@ -63,7 +65,7 @@ status check_folder(const std::string& directory) {
 }
 
 result<Opened> open_model(const std::string& directory, const BackendArgs& args, const std::stop_token& stop) {
-  const result<int> threads = threads_to_use(args.threads);
+  const result<int> threads = threads_asked_for(args.threads);
   if (!threads) return fail(threads.error());
   if (status s = check_folder(directory); !s) return fail(s.error());
   const Clock::time_point start = Clock::now();
@@ -75,13 +77,14 @@ result<Opened> open_model(const std::string& directory, const BackendArgs& args,
   result<std::unique_ptr<Weights>> weights = load_weights(*index, directory, {});
   if (!weights) return failure_of_work(weights.error());
   const double bytes = static_cast<double>((*weights)->bytes);
-  Opened out{*file, run_on(args.backend, *threads, *index, std::move(*weights)), 0, bytes / static_cast<double>(parameters_of(*file))};
+  const int count = thread_count(*threads, **weights);
+  Opened out{*file, run_on(args.backend, count, *index, std::move(*weights)), 0, bytes / static_cast<double>(parameters_of(*file))};
   out.seconds = seconds_since(start);
   return out;
 }
 
 result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args) {
-  const result<int> threads = threads_to_use(args.threads);
+  const result<int> threads = threads_asked_for(args.threads);
   if (!threads) return fail(threads.error());
   const auto known = compiled_in();
   const auto at = std::find_if(known.begin(), known.end(), [&](const CompiledIn& c) { return c.name == config; });
@@ -92,7 +95,8 @@ result<Opened> draw_model(const std::string& config, const std::string& format, 
   result<std::unique_ptr<Weights>> weights = draw_weights(index, id, available_memory());
   if (!weights) return failure_of_work(weights.error());
   const double bytes = static_cast<double>((*weights)->bytes);
-  Opened out{at->config, run_on(args.backend, *threads, index, std::move(*weights)), 0, bytes / static_cast<double>(parameters_of(at->config))};
+  const int count = thread_count(*threads, **weights);
+  Opened out{at->config, run_on(args.backend, count, index, std::move(*weights)), 0, bytes / static_cast<double>(parameters_of(at->config))};
   out.seconds = seconds_since(start);
   return out;
 }

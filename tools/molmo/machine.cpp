@@ -64,7 +64,7 @@ std::string processor_name() {
   return {};
 }
 
-molmo::result<int> threads_to_use(std::optional<int> asked) {
+molmo::result<int> threads_asked_for(std::optional<int> asked) {
   const auto wrong = [](std::string_view where, std::string_view value) {
     return molmo::fail(molmo::errc::invalid_argument,
                        molmo::text(where, " is '", value.substr(0, 40), "'; it must be a number from 1 to ", most_threads));
@@ -80,7 +80,12 @@ molmo::result<int> threads_to_use(std::optional<int> asked) {
     if (end.ec != std::errc{} || end.ptr != value.data() + value.size() || n < 1 || n > most_threads) return wrong("MOLMO_NUM_THREADS", value);
     return n;
   }
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return 0;
+}
+
+int default_threads(std::uint64_t weight_bytes) {
+  const std::uint64_t cores = std::max(1u, std::thread::hardware_concurrency());
+  return static_cast<int>(std::clamp<std::uint64_t>(weight_bytes / 4000000, 1, cores));
 }
 
 Limits measure_limits(int threads, double set_bytes) {
@@ -88,9 +93,12 @@ Limits measure_limits(int threads, double set_bytes) {
   // Beyond a quarter of a gigabyte nothing is left in a cache, and a larger table would only take memory.
   const std::size_t bytes = static_cast<std::size_t>(std::clamp(set_bytes, 65536.0, double{256 << 20}));
   const molmo::Xsimd<> cpu(threads);
-  (void)molmo::measure_flops(cpu, molmo::Effort::quick);  // the threads find their cores
-  const double flops = molmo::measure_flops(cpu, molmo::Effort::quick).median;
-  return {molmo::measure_read(cpu, bytes, molmo::Effort::quick).median, flops};
+  Limits best;
+  for (int round = 0; round < 5; ++round) {
+    best.flops = std::max(best.flops, molmo::measure_flops(cpu, molmo::Effort::quick).max);
+    best.read = std::max(best.read, molmo::measure_read(cpu, bytes, molmo::Effort::quick).max);
+  }
+  return best;
 #else
   (void)threads, (void)set_bytes;
   return {};
