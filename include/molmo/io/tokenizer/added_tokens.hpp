@@ -76,7 +76,7 @@ class AddedTokenFinder {
           if (!is_space(char_class(c.code))) break;
           start -= c.size;
         }
-        start = std::max(start, done);
+        start = (std::max)(start, done);
       }
       if (p->rstrip) {
         if (stop >= space_end) {
@@ -86,7 +86,7 @@ class AddedTokenFinder {
             space_end += c.size;
           }
         }
-        stop = std::max(stop, space_end);
+        stop = (std::max)(stop, space_end);
       }
       if (done < start && !between(done, start)) return false;
       if (!token(p->id)) return false;

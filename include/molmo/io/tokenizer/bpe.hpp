@@ -61,7 +61,7 @@ class MergeTexts {
  private:
   void put(std::string_view token) {
     const auto length = static_cast<std::uint32_t>(token.size());  // strings of a file are shorter than 1 MiB
-    chars_.push_back(static_cast<char>(static_cast<unsigned char>(std::min(length, 255u))));
+    chars_.push_back(static_cast<char>(static_cast<unsigned char>((std::min)(length, 255u))));
     if (length >= 255) chars_.append(reinterpret_cast<const char*>(&length), 4);
     chars_.append(token);
   }
@@ -92,7 +92,7 @@ class Bpe {
     const std::size_t prefix = bpe.options_.continuing_subword_prefix.size();
     std::size_t at = 0;
     Id p = no_id;
-    bpe.merges_.reserve(std::min(texts.size(), bpe.vocabulary_.count()));  // repeated merges must not claim memory
+    bpe.merges_.reserve((std::min)(texts.size(), bpe.vocabulary_.count()));  // repeated merges must not claim memory
     for (std::size_t rank = 0; rank < texts.size(); ++rank) {
       const std::string_view left = texts.read(at), right = texts.read(at);
       if (right.size() < prefix)

@@ -19,7 +19,7 @@ namespace molmo::inline v0::tokenizer {
 
 class Merges {
  public:
-  static constexpr std::uint32_t no_rank = std::numeric_limits<std::uint32_t>::max();
+  static constexpr std::uint32_t no_rank = (std::numeric_limits<std::uint32_t>::max)();
   struct Product {
     std::uint32_t rank = no_rank;
     Id id = no_id;
@@ -123,7 +123,7 @@ inline void merge_by_scan(const Merges& merges, std::vector<Id>& ids, MergeSpace
 
 /// Merges with a heap of candidate pairs over a linked list of symbols. Needs fewer than 2^32 - 1 symbols.
 inline void merge_by_heap(const Merges& merges, std::vector<Id>& ids, MergeSpace& space) {
-  constexpr auto none = std::numeric_limits<std::uint32_t>::max();
+  constexpr auto none = (std::numeric_limits<std::uint32_t>::max)();
   auto& [pairs, links, heap] = space;
   links.clear();
   heap.clear();

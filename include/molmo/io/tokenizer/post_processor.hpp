@@ -30,7 +30,7 @@ class PostProcessor {
   [[nodiscard]] const std::vector<Id>& behind() const { return behind_; }
 
  private:
-  static constexpr std::int64_t last_id = std::numeric_limits<Id>::max();
+  static constexpr std::int64_t last_id = (std::numeric_limits<Id>::max)();
 
   [[nodiscard]] status add(const json::Value& value) {
     if (value.is_null()) return {};

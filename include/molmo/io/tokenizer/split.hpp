@@ -184,7 +184,7 @@ class Cursor {
   constexpr auto capital = [](const Cursor& x) {  // [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
     return (x.letter() && x.kind() != CharClass::lower) || is_mark(x.kind());
   };
-  constexpr auto small = [](const Cursor& x) {  // [\p{Ll}\p{Lm}\p{Lo}\p{M}]
+  constexpr auto lower = [](const Cursor& x) {  // [\p{Ll}\p{Lm}\p{Lo}\p{M}]
     return (x.letter() && x.kind() != CharClass::upper && x.kind() != CharClass::title) || is_mark(x.kind());
   };
   const Cursor here(text, at);
@@ -192,25 +192,25 @@ class Cursor {
   if (!here.letter() && !here.number() && !here.line_end()) after.advance();
   const bool optional = after.at() > at;
 
-  for (int way = optional ? 0 : 1; way < 2; ++way) {  // capital* small+, where capital* gives back what small+ needs
+  for (int way = optional ? 0 : 1; way < 2; ++way) {  // capital* lower+, where capital* gives back what lower+ needs
     Cursor c = way == 0 ? after : here;
     std::size_t end = c.at();
     for (; c.kind() != Cursor::end && capital(c);) {
-      const bool both = small(c);
+      const bool both = lower(c);
       c.advance();
       if (both) end = c.at();
     }
     const std::size_t capitals = c.at();
-    c.skip(small);
+    c.skip(lower);
     if (c.at() > capitals) end = c.at();
     if (end > (way == 0 ? after : here).at()) return contraction(text, end, true);
   }
-  for (int way = optional ? 0 : 1; way < 2; ++way) {  // |capital+ small*
+  for (int way = optional ? 0 : 1; way < 2; ++way) {  // |capital+ lower*
     Cursor c = way == 0 ? after : here;
     const std::size_t start = c.at();
     c.skip(capital);
     if (c.at() == start) continue;
-    c.skip(small);
+    c.skip(lower);
     return contraction(text, c.at(), true);
   }
   return digits_symbols_space(here, digits, true);

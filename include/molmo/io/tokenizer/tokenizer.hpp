@@ -166,7 +166,7 @@ class Tokenizer {
     size_ = bpe_.vocabulary().end();
     std::string space;
     for (const tokenizer::AddedToken& t : added_.tokens()) {
-      size_ = std::max(size_, index_t{t.id} + 1);
+      size_ = (std::max)(size_, index_t{t.id} + 1);
       if (!t.normalized) {
         raw_tokens_.add(t, t.content);
         continue;

@@ -147,7 +147,7 @@ class TokenizerJsonReader : public json::Handler {
   bool add_token(const json::Value& v) {
     json::Fields f(v, "added_tokens[].");
     AddedToken t;
-    t.id = static_cast<Id>(f.integer("id", 0, std::numeric_limits<Id>::max()));
+    t.id = static_cast<Id>(f.integer("id", 0, (std::numeric_limits<Id>::max)()));
     t.content = f.string("content");
     t.special = f.boolean_or("special", false);
     t.normalized = f.boolean_or("normalized", !t.special);

@@ -54,9 +54,9 @@ class Vocabulary {
  public:
   /// Adds a token with an id below 2^31.
   [[nodiscard]] status add(std::string_view token, std::uint64_t id) {
-    if (id > static_cast<std::uint64_t>(std::numeric_limits<Id>::max()))
+    if (id > static_cast<std::uint64_t>((std::numeric_limits<Id>::max)()))
       return fail(errc::format, text("token ", in_quotes(token), " has the id ", id, ", but ids end at 2147483647"));
-    if (chars_.size() + token.size() > std::numeric_limits<std::uint32_t>::max())
+    if (chars_.size() + token.size() > (std::numeric_limits<std::uint32_t>::max)())
       return fail(errc::format, "the tokens of the vocabulary take more than 4 GiB");
     entries_.push_back({static_cast<std::uint32_t>(chars_.size()), static_cast<std::uint32_t>(token.size()), static_cast<Id>(id)});
     chars_.append(token);
@@ -67,7 +67,7 @@ class Vocabulary {
   /// tokens, or tokens that were chosen to collide.
   [[nodiscard]] status finish() {
     std::uint64_t end = 0;
-    for (const Entry& e : entries_) end = std::max(end, static_cast<std::uint64_t>(e.id) + 1);
+    for (const Entry& e : entries_) end = (std::max)(end, static_cast<std::uint64_t>(e.id) + 1);
     if (end > 2 * std::uint64_t{entries_.size()} + (1u << 20))
       return fail(errc::format, text("the vocabulary has ", entries_.size(), " tokens, but ids up to ", end - 1));
     by_id_.assign(static_cast<std::size_t>(end), 0);

@@ -1,0 +1,217 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# cli_test.sh <molmo> <models> <scratch folder> <cmake> [<shared>]: calls the tool as a user does and looks at what it
+# prints where, and at its exit codes. Prints each check that fails; ends with 1 if any did.
+set -u
+molmo=$1 models=$2 scratch=$3 cmake=$4 shared=${5:-}
+here=$(cd "$(dirname "$0")" && pwd)
+demo=$models/shakespeare
+unset MOLMO_NUM_THREADS NO_COLOR
+checks=0 failures=0
+
+rm -rf "$scratch"
+mkdir -p "$scratch"
+cd "$scratch" || exit 1
+
+bad() {
+  failures=$((failures + 1))
+  echo "FAILED: $*"
+  echo "  stdout: $(head -c 400 out)"
+  echo "  stderr: $(head -c 800 err)"
+}
+# run <expected exit code> <arguments ...>: standard output and error are left in out and err.
+run() {
+  expected=$1
+  shift
+  checks=$((checks + 1))
+  "$molmo" "$@" > out 2> err < /dev/null
+  code=$?
+  [ $code -eq "$expected" ] || bad "exit code $code instead of $expected: molmo $*"
+}
+# fails <code> <words in the message> <arguments ...>: nothing on standard output, the words on standard error.
+fails() {
+  expected=$1 words=$2
+  shift 2
+  run "$expected" "$@"
+  [ ! -s out ] || bad "a failure printed to standard output: molmo $*"
+  grep -q -e "$words" err || bad "the message lacks '$words': molmo $*"
+}
+prints() { grep -q -e "$1" out || bad "standard output lacks '$1': $2"; }
+quiet() { [ ! -s err ] || bad "standard error is not empty: $1"; }
+same() { cmp -s "$1" "$2" || bad "$1 and $2 differ: $3"; }
+json() { "$cmake" -D file=out "-Dat=$1" -P "$here/read_json.cmake" 2> json_error || bad "no JSON, or no $1 in it"; }
+copy_demo() {
+  rm -rf "$1"
+  cp -r "$demo" "$1"
+  chmod -R u+w "$1"
+}
+
+# --- help and version
+run 0 --help; prints "Exit codes" help; quiet help
+for command in generate inspect bench models; do run 0 $command --help; prints "Usage: molmo $command" "help of $command"; done
+run 0 --version; prints "^molmo [0-9]*\.[0-9]*\.[0-9]*" version; prints "^compiler" version; prints "^backends.*reference" version
+fails 2 "Usage"
+fails 2 "nonsense" nonsense
+fails 2 "molmo generate --help" generate
+fails 2 "turbo" generate "$demo" --prompt a --turbo
+
+# --- texts
+run 0 generate "$demo" --prompt "ROMEO:" --max-new 40 --temperature 0; cp out greedy; quiet generate
+[ "$(wc -c < greedy)" -gt 40 ] || bad "a text of 40 tokens is too short"
+for backend in $("$molmo" --version | sed -n 's/^backends *//p' | tr '|' ' '); do
+  for threads in 1 2 3; do
+    run 0 generate "$demo" --prompt "ROMEO:" -n 40 -T 0 --backend "$backend" --threads $threads
+    same out greedy "$backend with $threads threads"
+  done
+done
+printf 'ROMEO:' > prompt
+run 0 generate "$demo" --prompt-file prompt -n 40 -T 0; same out greedy "--prompt-file"
+"$molmo" generate "$demo" --prompt - -n 40 -T 0 < prompt > out 2> err; same out greedy "--prompt -"
+run 0 generate "$demo" -p "ROMEO:" -n 40 -T 0 --echo; { printf 'ROMEO:'; cat greedy; } > echoed; same out echoed "--echo"
+run 0 generate "$demo" -p "ROMEO:" -n 40 -k 1 -s 9; same out greedy "--top-k 1"
+run 0 generate "$demo" -p "ROMEO:" -n 40; cp out drawn
+cmp -s drawn greedy && bad "generation_config.json asks for sampling, but the text is the greedy one"
+run 0 generate "$demo" -p "ROMEO:" -n 40; same out drawn "the same seed"
+run 0 generate "$demo" -p "ROMEO:" -n 40 --seed 1; cmp -s out drawn && bad "another seed gives the same text"
+run 0 generate "$demo" --prompt "" -n 5; [ "$(wc -c < out)" -gt 2 ] || bad "an empty prompt gives no text"
+run 0 generate "$demo" -p "ROMEO:" -n 0; [ "$(wc -c < out)" -eq 1 ] || bad "--max-new 0 gives text"
+if [ -n "$shared" ] && [ -d "$shared/models/stories260K" ]; then
+  run 0 generate "$shared/models/stories260K" --prompt "" --max-new 100 --temperature 0; quiet stories260K
+  cat > story << 'STORY'
+Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball. She wanted to play with it, but it was too high.
+Lily's mom said, "Lily, let's go to the park." Lily was sad and didn't know w
+STORY
+  same out story "stories260K"
+  run 0 inspect "$shared/models/stories260K"; prints "compiled in as stories260k" "inspect stories260K"
+else
+  echo "note: stories260K is not on this machine; its text is not checked"
+fi
+
+# --- figures and JSON
+run 0 generate "$demo" -p "ROMEO:" -n 40 -T 0 --stats; same out greedy "--stats leaves the text alone"
+grep -q "tokens/s" err || bad "--stats prints no speed"
+run 0 generate "$demo" -p "ROMEO:" -n 40 -T 0 --json
+[ "$(json text)" = "$(cat greedy)" ] || bad "--json has another text"
+[ "$(json finish_reason)" = max_new ] || bad "--json: finish_reason"
+[ "$(json new_tokens)" = 40 ] || bad "--json: new_tokens"
+json "stats;decode_tokens_per_second" > /dev/null
+run 0 generate "$demo" -p "$(printf 'a "quoted" \\ line\nand\ta tab')" -n 1 --json
+[ "$(json prompt)" = "$(printf 'a "quoted" \\ line\nand\ta tab')" ] || bad "--json: the prompt is not quoted right"
+run 0 generate "$demo" -p "x" -n 600 -T 0 --json; [ "$(json finish_reason)" = context_full ] || bad "--json: context_full"
+run 0 inspect "$demo"; prints "compiled in as shakespeare" inspect; prints "1,772,224" inspect; prints "KV cache" inspect; prints "d_model  *192" inspect
+run 0 inspect "$demo" --json --context 100
+[ "$(json parameters)" = 1772224 ] || bad "inspect --json: parameters"
+[ "$(json "memory;kv_cache")" = 204800 ] || bad "inspect --json: kv_cache"
+[ "$(json "config;norm_after")" = ON ] || [ "$(json "config;norm_after")" = true ] || bad "inspect --json: norm_after"
+run 0 bench --config stories260k --prefill 8 --decode 4 --repeat 2 --threads 1; prints "decode .*tokens/s" bench
+run 0 bench "$demo" --prefill 8 --decode 4 --repeat 2 --json
+[ "$(json "repetitions")" = 2 ] || bad "bench --json: repetitions"
+json "decode;tokens_per_second" > /dev/null
+run 0 models; prints "shakespeare" models; prints "olmo2_1b.*allenai/OLMo-2-0425-1B" models
+run 0 models --json; json "models;0;name" > /dev/null
+
+# --- threads
+MOLMO_NUM_THREADS=2 "$molmo" generate "$demo" -p a -n 2 --json > out 2> err; [ "$(json "options;threads")" = 2 ] || bad "MOLMO_NUM_THREADS is not heard"
+MOLMO_NUM_THREADS=2 "$molmo" generate "$demo" -p a -n 2 --json -t 3 > out 2> err; [ "$(json "options;threads")" = 3 ] || bad "--threads does not come before MOLMO_NUM_THREADS"
+MOLMO_NUM_THREADS=many "$molmo" generate "$demo" -p a > out 2> err; [ $? -eq 2 ] || bad "MOLMO_NUM_THREADS=many is taken"
+
+# --- wrong usage
+fails 2 "no prompt" generate "$demo"
+fails 2 "not both" generate "$demo" -p a -f prompt
+fails 2 "temperature" generate "$demo" -p a --temperature -1
+fails 2 "temperature" generate "$demo" -p a --temperature nan
+fails 2 "temperature" generate "$demo" -p a --temperature warm
+fails 2 "top_p" generate "$demo" -p a --top-p 1.5
+fails 2 "top_k" generate "$demo" -p a --top-k -3
+fails 2 "max-new" generate "$demo" -p a --max-new -1
+fails 2 "max-new" generate "$demo" -p a --max-new 99999999999999999999
+fails 2 "context" generate "$demo" -p a --context -5
+fails 2 "context" generate "$demo" -p a --context 4294967297
+fails 2 "context" inspect "$demo" --context -5
+fails 2 "threads" generate "$demo" -p a --threads 0
+fails 2 "threads" generate "$demo" -p a --threads 100000
+fails 2 "backend" generate "$demo" -p a --backend abacus
+fails 2 "not_a_model" bench --config not_a_model
+fails 2 "not both" bench "$demo" --config stories260k
+fails 2 "format" bench --format f8
+fails 2 "prefill" bench --prefill 0
+
+# --- folders that are no model, or a damaged one
+fails 1 "does not exist" generate nowhere -p a
+fails 1 "is not a folder" generate "$demo/config.json" -p a
+fails 1 "does not exist" inspect nowhere
+fails 1 "does not exist" bench nowhere
+fails 1 "nowhere" generate "$demo" --prompt-file nowhere
+mkdir empty
+fails 1 "config.json" generate empty -p a
+fails 1 "config.json" inspect empty
+copy_demo damaged; rm damaged/model.safetensors
+fails 1 "model.safetensors" generate damaged -p a
+run 0 inspect damaged; prints "none in this folder" "inspect without weights"
+copy_demo damaged; rm damaged/tokenizer.json
+fails 1 "tokenizer.json" generate damaged -p a
+run 0 inspect damaged; prints "tokenizer.json" "inspect without tokenizer"
+copy_demo damaged; head -c 1000000 "$demo/model.safetensors" > damaged/model.safetensors
+fails 1 "model.safetensors" generate damaged -p a
+fails 1 "model.safetensors" inspect damaged
+copy_demo damaged; { printf '\377\377\377\377\377\377\377\177'; tail -c +9 "$demo/model.safetensors"; } > damaged/model.safetensors
+fails 1 "model.safetensors" generate damaged -p a
+copy_demo damaged; { head -c 8 "$demo/model.safetensors"; printf '['; tail -c +10 "$demo/model.safetensors"; } > damaged/model.safetensors
+fails 1 "model.safetensors" generate damaged -p a
+copy_demo damaged; sed 's/self_attn.q_proj/self_attn.x_proj/' "$demo/model.safetensors" > damaged/model.safetensors
+fails 1 "q_proj" generate damaged -p a
+fails 1 "q_proj" inspect damaged
+copy_demo damaged; sed 's/"hidden_size": 192/"hidden_size": 384/' "$demo/config.json" > damaged/config.json
+fails 1 "not compiled in" generate damaged -p a
+grep -q "LlmConfig my_model{.d_model = 384" err || bad "the line to add is missing"
+run 0 inspect damaged; prints "not compiled in" "inspect of another size"; prints "LlmConfig my_model{.d_model = 384" "inspect of another size"
+copy_demo damaged; sed 's/"olmo2"/"mamba"/' "$demo/config.json" > damaged/config.json
+fails 1 "mamba" generate damaged -p a
+fails 1 "mamba" inspect damaged
+copy_demo damaged; echo '{"hidden_size": ' > damaged/config.json
+fails 1 "config.json" generate damaged -p a
+copy_demo damaged; echo '{"temperature": "hot"}' > damaged/generation_config.json
+fails 1 "temperature" generate damaged -p a
+printf 'a\377b' > not_utf8
+fails 1 "UTF-8" generate "$demo" --prompt-file not_utf8
+fails 1 "no-bos" generate "$demo" --prompt "" --no-bos
+fails 1 "more than the 3 positions" generate "$demo" -p "To be, or not to be, that is the question" --context 3
+fails 1 "memory" generate "$demo" -p a --context 4294967296
+
+# --- ends that come from outside
+checks=$((checks + 1))
+{ "$molmo" generate "$demo" -p "x" -n 500 -T 0 --stats 2> err; echo $? > code; } | head -c 5 > out
+[ "$(cat code)" -eq 141 ] || bad "a closed pipe ends with $(cat code) instead of 141"
+quiet "a closed pipe"
+if [ -e /dev/full ]; then
+  "$molmo" generate "$demo" -p x -n 5 > /dev/full 2> err
+  code=$?
+  [ $code -eq 1 ] || bad "a full disk ends with $code instead of 1"
+  grep -q "cannot write" err || bad "a full disk: no message"
+  "$molmo" inspect "$demo" > /dev/full 2> err && bad "inspect: a full disk is not noticed"
+fi
+if command -v timeout > /dev/null && timeout --preserve-status 5 true 2> /dev/null; then
+  long="generate $demo -n 1000000 --context 200000 -T 0"
+  # shellcheck disable=SC2086
+  timeout --preserve-status -s INT 2 "$molmo" $long -p x > out 2> err
+  code=$?
+  [ $code -eq 130 ] || bad "SIGINT ends with $code instead of 130"
+  [ -s out ] && [ "$(tail -c 1 out | od -An -c | tr -d ' ')" = '\n' ] || bad "an interrupted text has no last newline"
+  # shellcheck disable=SC2086
+  timeout --preserve-status -s TERM 2 "$molmo" $long -p x > out 2> err
+  code=$?
+  [ $code -eq 143 ] || bad "SIGTERM ends with $code instead of 143"
+  i=0
+  while [ $i -lt 12000 ]; do
+    echo "All the world's a stage, and all the men and women merely players."
+    i=$((i + 1))
+  done > long_prompt
+  # shellcheck disable=SC2086
+  timeout --preserve-status -s INT 3 "$molmo" $long --context 400000 --prompt-file long_prompt > out 2> err
+  code=$?
+  [ $code -eq 130 ] || bad "SIGINT while the prompt is read ends with $code instead of 130"
+  [ ! -s out ] || bad "an interrupted prompt printed something"
+fi
+
+echo "$checks calls, $failures failures"
+[ $failures -eq 0 ]
