@@ -191,14 +191,14 @@ if [ -e /dev/full ]; then
   "$molmo" inspect "$demo" > /dev/full 2> err && bad "inspect: a full disk is not noticed"
 fi
 if command -v timeout > /dev/null && timeout --preserve-status 5 true 2> /dev/null; then
-  long="generate $demo -n 1000000 --context 200000 -T 0"
+  long="generate $demo -n 1000000 -T 0"
   # shellcheck disable=SC2086
-  timeout --preserve-status -s INT 2 "$molmo" $long -p x > out 2> err
+  timeout --preserve-status -s INT 2 "$molmo" $long --context 200000 -p x > out 2> err
   code=$?
   [ $code -eq 130 ] || bad "SIGINT ends with $code instead of 130"
   [ -s out ] && [ "$(tail -c 1 out | od -An -c | tr -d ' ')" = '\n' ] || bad "an interrupted text has no last newline"
   # shellcheck disable=SC2086
-  timeout --preserve-status -s TERM 2 "$molmo" $long -p x > out 2> err
+  timeout --preserve-status -s TERM 2 "$molmo" $long --context 200000 -p x > out 2> err
   code=$?
   [ $code -eq 143 ] || bad "SIGTERM ends with $code instead of 143"
   i=0

@@ -20,6 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr index_t longest_context = index_t{1} << 32;  // of molmo's sessions
 constexpr std::size_t longest_prompt = std::size_t{64} << 20;
 
 result<std::string> read_prompt(const GenerateArgs& args) {
@@ -141,8 +142,8 @@ std::string json_of(const GenerateArgs& args, const Opened& model, const Figures
 
 // As many positions as the text can need, but not more than the model was trained for.
 result<index_t> context_for(const GenerateArgs& args, const LlmConfig& config, index_t prompt) {
-  constexpr index_t most = index_t{1} << 32;
-  if (args.context < 0 || args.context > most) return usage_error(text("--context is ", args.context, "; it must be between 1 and ", most));
+  if (args.context < 0 || args.context > longest_context)
+    return usage_error(text("--context is ", args.context, "; it must be between 1 and ", longest_context));
   const index_t longest = args.context > 0 ? args.context : config.max_sequence_length;
   if (prompt > longest)
     return fail(errc::context_full, text("the prompt has ", prompt, " tokens, more than the ", longest, " positions of ",
@@ -158,7 +159,8 @@ result<index_t> context_for(const GenerateArgs& args, const LlmConfig& config, i
 result<int> generate(const GenerateArgs& args) {
   const SamplingOptions asked{args.temperature.value_or(0), args.top_k.value_or(0), args.top_p.value_or(1), args.seed};
   if (status s = molmo::check(asked); !s) return fail(s.error());
-  if (args.max_new < 0) return usage_error(text("--max-new is ", args.max_new, "; it must not be negative"));
+  if (args.max_new < 0 || args.max_new > longest_context)
+    return usage_error(text("--max-new is ", args.max_new, "; it must be between 0 and ", longest_context));
   const result<std::string> prompt = read_prompt(args);
   if (!prompt) return fail(prompt.error());
 

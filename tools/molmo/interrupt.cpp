@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <chrono>
+
 namespace molmo_tool {
 
 Interrupts::Interrupts() {
@@ -27,13 +29,20 @@ Interrupts::~Interrupts() {
 }
 
 void Interrupts::wait() {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point first{};
   for (;;) {
     int signal = 0;
     if (sigwait(&waited_, &signal) != 0) continue;
     if (finished_.load()) return;
     if (signal == SIGUSR1) continue;
+    if (source_.stop_requested()) {
+      // One Ctrl-C may arrive twice: for the process, and for its group.
+      if (Clock::now() - first > std::chrono::milliseconds(300)) _exit(128 + signal);
+      continue;
+    }
     signal_.store(signal);
-    if (source_.stop_requested()) _exit(128 + signal);
+    first = Clock::now();
     source_.request_stop();
   }
 }
