@@ -5,8 +5,8 @@
 //   1    the work failed: one sentence on standard error says why
 //   2    wrong usage
 //   130  stopped by Ctrl-C (143: by SIGTERM);  141: the reader of standard output went away
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <cstdio>
@@ -31,26 +31,41 @@ void add_backend_options(CLI::App& app, BackendArgs& args) {
           [choices](std::string& name) {
             if (has_backend(name)) return std::string();
             const bool known = name == "xsimd" || name == "onednn" || name == "eigen";
-            return fmt::format("'{}' {}; there are {}", name, known ? "is not compiled into this program" : "is no backend", choices);
+            return fmt::format("'{}' {}; there are {}", name,
+                               known ? "is not compiled into this program" : "is no backend", choices);
           },
           ""));
-  app.add_option("-t,--threads", args.threads, "threads (default: $MOLMO_NUM_THREADS, else one per core,\n" + std::string(38, ' ') +
-                                                  "but no more than one per 4 MB of weights)")->type_name("N");
+  app.add_option("-t,--threads", args.threads,
+                 "threads (default: $MOLMO_NUM_THREADS, else one per core,\n" + std::string(38, ' ') +
+                     "but no more than one per 4 MB of weights)")
+      ->type_name("N");
 }
 
-void add_json_option(CLI::App& app, bool& json) { app.add_flag("--json", json, "print one JSON object instead of text"); }
+void add_json_option(CLI::App& app, bool& json) {
+  app.add_flag("--json", json, "print one JSON object instead of text");
+}
 
 CLI::App* add_generate(CLI::App& app, GenerateArgs& args) {
   CLI::App* sub = app.add_subcommand("generate", "continue a text");
-  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")->required()->type_name("");
-  sub->add_option("-p,--prompt", args.prompt, "the text to continue; \"\": begin with nothing, \"-\": read standard input")->type_name("TEXT");
+  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")
+      ->required()
+      ->type_name("");
+  sub->add_option("-p,--prompt", args.prompt,
+                  "the text to continue; \"\": begin with nothing, \"-\": read standard input")
+      ->type_name("TEXT");
   sub->add_option("-f,--prompt-file", args.prompt_file, "read the text to continue from a file")->type_name("FILE");
   sub->add_option("-n,--max-new", args.max_new, "tokens to generate at most (default: 256)")->type_name("N");
-  sub->add_option("-T,--temperature", args.temperature, "0: greedy, the likeliest token; 1: as the model says; above: wilder")->type_name("T");
+  sub->add_option("-T,--temperature", args.temperature,
+                  "0: greedy, the likeliest token; 1: as the model says; above: wilder")
+      ->type_name("T");
   sub->add_option("-k,--top-k", args.top_k, "draw among the K likeliest tokens only; 0: off")->type_name("K");
-  sub->add_option("-P,--top-p", args.top_p, "draw among the likeliest that have P of the probability; 1: off")->type_name("P");
-  sub->add_option("-s,--seed", args.seed, "another seed, another text; the same seed, the same text (default: 0)")->type_name("S");
-  sub->add_option("-c,--context", args.context, "positions of the KV cache (default: what the text needs, at most the model's)")->type_name("N");
+  sub->add_option("-P,--top-p", args.top_p, "draw among the likeliest that have P of the probability; 1: off")
+      ->type_name("P");
+  sub->add_option("-s,--seed", args.seed, "another seed, another text; the same seed, the same text (default: 0)")
+      ->type_name("S");
+  sub->add_option("-c,--context", args.context,
+                  "positions of the KV cache (default: what the text needs, at most the model's)")
+      ->type_name("N");
   add_backend_options(*sub, args.run);
   sub->add_flag("--stats", args.stats, "afterwards, speeds and their share of this machine's limit on standard error");
   add_json_option(*sub, args.json);
@@ -71,10 +86,15 @@ Examples:
 
 CLI::App* add_inspect(CLI::App& app, InspectArgs& args) {
   CLI::App* sub = app.add_subcommand("inspect", "what a model folder holds, what it needs, whether it runs here");
-  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")->required()->type_name("");
-  sub->add_option("-c,--context", args.context, "plan the memory for so many positions (default: the model's, at most 4096)")->type_name("N");
+  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")
+      ->required()
+      ->type_name("");
+  sub->add_option("-c,--context", args.context,
+                  "plan the memory for so many positions (default: the model's, at most 4096)")
+      ->type_name("N");
   add_json_option(*sub, args.json);
-  sub->footer(R"(Checks the weights against the model's type, too: a damaged or incomplete folder ends with exit code 1 and the reasons.
+  sub->footer(
+      R"(Checks the weights against the model's type, too: a damaged or incomplete folder ends with exit code 1 and the reasons.
 For a shape that is not compiled in, prints the nearest one that is and the line to add.
 
 Examples:
@@ -86,11 +106,14 @@ Examples:
 CLI::App* add_bench(CLI::App& app, BenchArgs& args) {
   CLI::App* sub = app.add_subcommand("bench", "tokens per second, beside what this machine could do");
   sub->add_option("DIR", args.directory, "model folder; without it, --config")->type_name("");
-  sub->add_option("--config", args.config, "a compiled-in model with random weights (default: shakespeare)")->type_name("NAME");
+  sub->add_option("--config", args.config, "a compiled-in model with random weights (default: shakespeare)")
+      ->type_name("NAME");
   sub->add_option("--format", args.format, "f32|bf16|f16: of the random weights (default: bf16)")->type_name("F");
   sub->add_option("--prefill", args.prefill, "tokens of the prompt (default: 128)")->type_name("N");
   sub->add_option("--decode", args.decode, "tokens generated after it (default: 64)")->type_name("N");
-  sub->add_option("-r,--repeat", args.repeat, "repetitions, of which the median counts (default: 5; no new one after 30 s)")->type_name("N");
+  sub->add_option("-r,--repeat", args.repeat,
+                  "repetitions, of which the median counts (default: 5; no new one after 30 s)")
+      ->type_name("N");
   add_backend_options(*sub, args.run);
   add_json_option(*sub, args.json);
   sub->footer("Configs: " + model_names() + R"(
@@ -160,7 +183,9 @@ Exit codes:   0 done, 1 failed (one sentence on standard error says why), 2 wron
 
 int main(int argc, char** argv) {
   if (const std::string_view lacking = molmo_tool::missing_instructions(); !lacking.empty()) {
-    std::fprintf(stderr, "molmo: this program was compiled for %.*s, which this processor lacks; build it here, or with -DMOLMO_NATIVE=OFF\n",
+    std::fprintf(stderr,
+                 "molmo: this program was compiled for %.*s, which this processor lacks; build it here, or with "
+                 "-DMOLMO_NATIVE=OFF\n",
                  static_cast<int>(lacking.size()), lacking.data());
     return molmo_tool::exit_failure;
   }

@@ -50,7 +50,8 @@ std::string about() {
   out += fmt::format("backends   {}\n", backend_choices());
   out += "libraries ";
 #if MOLMO_HAS_XSIMD
-  out += fmt::format(" xsimd {}.{}.{} ({}),", XSIMD_VERSION_MAJOR, XSIMD_VERSION_MINOR, XSIMD_VERSION_PATCH, molmo::native::name());
+  out += fmt::format(" xsimd {}.{}.{} ({}),", XSIMD_VERSION_MAJOR, XSIMD_VERSION_MINOR, XSIMD_VERSION_PATCH,
+                     molmo::native::name());
 #endif
 #if MOLMO_HAS_ONEDNN
   const dnnl_version_t* dnnl = dnnl_version();
@@ -59,10 +60,12 @@ std::string about() {
 #if MOLMO_HAS_EIGEN
   out += fmt::format(" Eigen {}.{}.{},", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION);
 #endif
-  out += fmt::format(" nlohmann-json {}.{}.{}, fmt {}.{}.{}, CLI11 {}\n", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
-                     NLOHMANN_JSON_VERSION_PATCH, FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100, cli_version());
+  out += fmt::format(" nlohmann-json {}.{}.{}, fmt {}.{}.{}, CLI11 {}\n", NLOHMANN_JSON_VERSION_MAJOR,
+                     NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH, FMT_VERSION / 10000,
+                     FMT_VERSION / 100 % 100, FMT_VERSION % 100, cli_version());
   const std::string processor = processor_name();
-  out += fmt::format("machine    {}{}{} threads", processor, processor.empty() ? "" : ", ", std::thread::hardware_concurrency());
+  out += fmt::format("machine    {}{}{} threads", processor, processor.empty() ? "" : ", ",
+                     std::thread::hardware_concurrency());
   return out;
 }
 

@@ -13,7 +13,9 @@ template <LlmConfig C, class Ctx>
 class OnBackend final : public AnyLlm {
  public:
   OnBackend(std::unique_ptr<Weights> weights, const Ctx& ctx)
-      : weights_(std::move(weights)), ctx_(ctx), facts_{C, M::parameters(), M::kv_bytes_per_token(), M::flops_per_token(), weights_->bytes} {}
+      : weights_(std::move(weights)),
+        ctx_(ctx),
+        facts_{C, M::parameters(), M::kv_bytes_per_token(), M::flops_per_token(), weights_->bytes} {}
   const ModelFacts& facts() const override { return facts_; }
   MemoryPlan plan(const SessionOptions& options) const override { return memory_plan<M>(options); }
   result<std::unique_ptr<AnySession>> start(const SessionOptions& options) const override {

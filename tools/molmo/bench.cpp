@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // molmo bench: tokens per second of prefill and decode, beside what this machine could do at best.
 //
-// The least time of a decode step is that of reading its weights and its part of the KV cache once; of a prefill, that of
-// its multiply-adds. Both limits are measured in the same run with the same threads, before and after the model; the
+// The least time of a decode step is that of reading its weights and its part of the KV cache once; of a prefill, that
+// of its multiply-adds. Both limits are measured in the same run with the same threads, before and after the model; the
 // better of the two counts.
 #include <fmt/format.h>
 
@@ -40,7 +40,8 @@ struct Measured {
 };
 
 // One prefill and one greedy text.
-status once(AnySession& session, const std::vector<std::int32_t>& prompt, index_t decode, const std::stop_token& stop, Measured* out) {
+status once(AnySession& session, const std::vector<std::int32_t>& prompt, index_t decode, const std::stop_token& stop,
+            Measured* out) {
   session.rewind();
   Clock::time_point start = Clock::now();
   if (const auto logits = session.prefill(prompt, stop); !logits) return fail(logits.error());
@@ -75,26 +76,32 @@ struct Report {
   [[nodiscard]] double prefill_share() const {
     return limits.flops > 0 ? prefill_flops * prefill_rate.median / static_cast<double>(prefill) / limits.flops : 0;
   }
-  [[nodiscard]] double decode_share() const { return limits.read > 0 ? decode_bytes * decode_rate.median / limits.read : 0; }
+  [[nodiscard]] double decode_share() const {
+    return limits.read > 0 ? decode_bytes * decode_rate.median / limits.read : 0;
+  }
 };
 
 std::string text_of(const Report& r) {
   const auto range = [](const Spread& s) { return fmt::format("{} ... {}", rate_text(s.min), rate_text(s.max)); };
   std::string out;
   const auto name = [](std::string_view n) { return bold(fmt::format("{:<12}", n), stdout); };
-  out += fmt::format("{} {}: {} parameters, {}, {} on {} thread{}\n", name("model"), r.name, count_text(static_cast<double>(parameters_of(r.model->file))),
-                     r.weights, r.model->ready.backend, r.model->ready.threads, r.model->ready.threads == 1 ? "" : "s");
+  out += fmt::format("{} {}: {} parameters, {}, {} on {} thread{}\n", name("model"), r.name,
+                     count_text(static_cast<double>(parameters_of(r.model->file))), r.weights, r.model->ready.backend,
+                     r.model->ready.threads, r.model->ready.threads == 1 ? "" : "s");
   const auto rate = [&](std::string_view what, index_t tokens, const Spread& s) {
-    out += fmt::format("{} {:>5} tokens   {:>9} tokens/s   ({}, {} runs)", name(what), tokens, rate_text(s.median), range(s), r.repetitions);
+    out += fmt::format("{} {:>5} tokens   {:>9} tokens/s   ({}, {} runs)", name(what), tokens, rate_text(s.median),
+                       range(s), r.repetitions);
   };
   rate("prefill", r.prefill, r.prefill_rate);
   if (r.limits.flops > 0)
-    out += fmt::format("   {:.1f} % of the limit: {}flop/s", 100 * r.prefill_share(), rate_text(r.limits.flops / 1e9) + " G");
+    out += fmt::format("   {:.1f} % of the limit: {}flop/s", 100 * r.prefill_share(),
+                       rate_text(r.limits.flops / 1e9) + " G");
   out += fmt::format("\n{} {}\n", name("first token"), seconds_text(r.first_token.median));
   if (r.decode > 0) {
     rate("decode", r.decode, r.decode_rate);
     if (r.limits.read > 0)
-      out += fmt::format("   {:.1f} % of the limit: {}/s, {} per token", 100 * r.decode_share(), bytes_text(r.limits.read), bytes_text(r.decode_bytes));
+      out += fmt::format("   {:.1f} % of the limit: {}/s, {} per token", 100 * r.decode_share(),
+                         bytes_text(r.limits.read), bytes_text(r.decode_bytes));
     out += "\n";
   }
   return out;
@@ -136,8 +143,10 @@ std::string json_of(const Report& r) {
 
 result<int> bench(const BenchArgs& args) {
   constexpr index_t most = index_t{1} << 24;
-  if (args.prefill < 1 || args.prefill > most) return usage_error(text("--prefill is ", args.prefill, "; it must be between 1 and ", most));
-  if (args.decode < 0 || args.decode > most) return usage_error(text("--decode is ", args.decode, "; it must be between 0 and ", most));
+  if (args.prefill < 1 || args.prefill > most)
+    return usage_error(text("--prefill is ", args.prefill, "; it must be between 1 and ", most));
+  if (args.decode < 0 || args.decode > most)
+    return usage_error(text("--decode is ", args.decode, "; it must be between 0 and ", most));
   if (args.repeat < 1) return usage_error(text("--repeat is ", args.repeat, "; it must be at least 1"));
   if (!args.directory.empty() && !args.config.empty()) return usage_error("give a model folder or --config, not both");
   if (args.format != "f32" && args.format != "bf16" && args.format != "f16")
@@ -149,23 +158,29 @@ result<int> bench(const BenchArgs& args) {
   };
   const bool random = args.directory.empty();
   const std::string config = args.config.empty() ? "shakespeare" : args.config;
-  const result<Opened> opened = random ? draw_model(config, args.format, args.run) : open_model(args.directory, args.run, interrupts.token());
+  const result<Opened> opened =
+      random ? draw_model(config, args.format, args.run) : open_model(args.directory, args.run, interrupts.token());
   if (!opened) return interrupted(opened.error());
   const LlmConfig& c = opened->file;
-  const result<std::unique_ptr<AnySession>> session = start_session(*opened->ready.model, {.context = args.prefill + args.decode});
+  const result<std::unique_ptr<AnySession>> session =
+      start_session(*opened->ready.model, {.context = args.prefill + args.decode});
   if (!session) return fail(session.error());
 
   std::vector<std::int32_t> prompt;
-  for (index_t i = 0; i < args.prefill; ++i) prompt.push_back(static_cast<std::int32_t>((i * 7919 + 17) % c.vocab_size));
+  for (index_t i = 0; i < args.prefill; ++i)
+    prompt.push_back(static_cast<std::int32_t>((i * 7919 + 17) % c.vocab_size));
   Report r{.name = random ? config : args.directory,
-           .weights = random ? "random " + args.format + " weights" : bytes_text(static_cast<double>(opened->ready.model->facts().weight_bytes)) + " of weights",
+           .weights = random
+                          ? "random " + args.format + " weights"
+                          : bytes_text(static_cast<double>(opened->ready.model->facts().weight_bytes)) + " of weights",
            .model = &*opened,
            .prefill = args.prefill,
            .decode = args.decode};
   const auto parameters = static_cast<double>(parameters_of(c));
   r.prefill_flops = prefill_flops_of(c, args.prefill);
-  r.decode_bytes = opened->bytes_per_parameter * share_read_per_token(c) * parameters +
-                   static_cast<double>(kv_bytes_of(c)) * (static_cast<double>(args.prefill) + static_cast<double>(args.decode) / 2);
+  r.decode_bytes =
+      opened->bytes_per_parameter * share_read_per_token(c) * parameters +
+      static_cast<double>(kv_bytes_of(c)) * (static_cast<double>(args.prefill) + static_cast<double>(args.decode) / 2);
 
   const int threads = opened->ready.threads;
   const Limits before = measure_limits(threads, r.decode_bytes);

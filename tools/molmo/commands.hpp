@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands and their options, as molmo.cpp reads them from the command line. Each returns the exit code, or an error,
-// whose message is printed and whose exit code is 1 (2 where its code is errc::invalid_argument: wrong usage).
+// The commands and their options, as molmo.cpp reads them from the command line. Each returns the exit code, or an
+// error, whose message is printed and whose exit code is 1 (2 where its code is errc::invalid_argument: wrong usage).
 #pragma once
 
 #include <molmo/core/result.hpp>

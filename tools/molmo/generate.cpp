@@ -27,21 +27,25 @@ result<std::string> read_prompt(const GenerateArgs& args) {
   if (args.prompt && !args.prompt_file.empty()) return usage_error("give --prompt or --prompt-file, not both");
   if (args.prompt && *args.prompt != "-") return *args.prompt;
   if (!args.prompt && args.prompt_file.empty())
-    return usage_error("there is no prompt; give --prompt TEXT, --prompt-file FILE, or --prompt \"\" to begin with nothing");
+    return usage_error(
+        "there is no prompt; give --prompt TEXT, --prompt-file FILE, or --prompt \"\" to begin with nothing");
   const bool from_stdin = args.prompt_file.empty() || args.prompt_file == "-";
   const auto close = [](std::FILE* f) {
     if (f != stdin) std::fclose(f);
   };
-  const std::unique_ptr<std::FILE, decltype(close)> file(from_stdin ? stdin : std::fopen(args.prompt_file.c_str(), "rb"), close);
+  const std::unique_ptr<std::FILE, decltype(close)> file(
+      from_stdin ? stdin : std::fopen(args.prompt_file.c_str(), "rb"), close);
   const std::string name = from_stdin ? "standard input" : in_quotes(args.prompt_file, 400);
   if (file == nullptr) return fail(errc::not_found, text("cannot open the prompt ", name, ": ", std::strerror(errno)));
   std::string prompt;
   char buffer[65536];
   while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, file.get())) {
     prompt.append(buffer, got);
-    if (prompt.size() > longest_prompt) return fail(errc::format, text("the prompt in ", name, " is longer than 64 MiB"));
+    if (prompt.size() > longest_prompt)
+      return fail(errc::format, text("the prompt in ", name, " is longer than 64 MiB"));
   }
-  if (std::ferror(file.get()) != 0) return fail(errc::io, text("cannot read the prompt from ", name, ": ", std::strerror(errno)));
+  if (std::ferror(file.get()) != 0)
+    return fail(errc::io, text("cannot read the prompt from ", name, ": ", std::strerror(errno)));
   return prompt;
 }
 
@@ -60,11 +64,16 @@ void note(std::string_view message) { fmt::print(stderr, "{}: {}\n", dim("molmo:
 
 const char* words_for(StopReason reason) {
   switch (reason) {
-    case StopReason::end_token: return "end_token";
-    case StopReason::context_full: return "context_full";
-    case StopReason::sink: return "output_closed";
-    case StopReason::stop_token: return "interrupted";
-    case StopReason::max_new: break;
+    case StopReason::end_token:
+      return "end_token";
+    case StopReason::context_full:
+      return "context_full";
+    case StopReason::sink:
+      return "output_closed";
+    case StopReason::stop_token:
+      return "interrupted";
+    case StopReason::max_new:
+      break;
   }
   return "max_new";
 }
@@ -75,7 +84,9 @@ struct Figures {
   double weights_per_token = 0;  // bytes
   Limits limits;
 
-  [[nodiscard]] double decode_share() const { return limits.read > 0 ? weights_per_token * done.decode_rate() / limits.read : 0; }
+  [[nodiscard]] double decode_share() const {
+    return limits.read > 0 ? weights_per_token * done.decode_rate() / limits.read : 0;
+  }
   [[nodiscard]] double prefill_share(const LlmConfig& c) const {
     const double flops = prefill_flops_of(c, done.prompt_tokens);
     return limits.flops > 0 && done.prefill_seconds > 0 ? flops / done.prefill_seconds / limits.flops : 0;
@@ -85,20 +96,23 @@ struct Figures {
 void print_stats(const Opened& model, const Figures& f) {
   const Generated& g = f.done;
   std::string out = fmt::format("model    {} parameters, {} on {} thread{}; loaded in {}\n",
-                                count_text(static_cast<double>(parameters_of(model.file))), model.ready.backend, model.ready.threads,
-                                model.ready.threads == 1 ? "" : "s", seconds_text(model.seconds));
-  out += fmt::format("prompt   {} token{} in {}: {} tokens/s", grouped(g.prompt_tokens), g.prompt_tokens == 1 ? "" : "s",
-                     seconds_text(g.prefill_seconds), rate_text(g.prefill_rate()));
+                                count_text(static_cast<double>(parameters_of(model.file))), model.ready.backend,
+                                model.ready.threads, model.ready.threads == 1 ? "" : "s", seconds_text(model.seconds));
+  out += fmt::format("prompt   {} token{} in {}: {} tokens/s", grouped(g.prompt_tokens),
+                     g.prompt_tokens == 1 ? "" : "s", seconds_text(g.prefill_seconds), rate_text(g.prefill_rate()));
   if (f.limits.flops > 0)
-    out += fmt::format(", {:.1f} % of the limit ({} Gflop/s, measured)", 100 * f.prefill_share(model.file), rate_text(f.limits.flops / 1e9));
+    out += fmt::format(", {:.1f} % of the limit ({} Gflop/s, measured)", 100 * f.prefill_share(model.file),
+                       rate_text(f.limits.flops / 1e9));
   out += fmt::format("\ntext     {} token{}", grouped(g.new_tokens), g.new_tokens == 1 ? "" : "s");
   if (g.new_tokens > 0) out += fmt::format(", the first after {}", seconds_text(f.first_token));
   if (g.new_tokens > 1 && g.decode_seconds > 0) {
     out += fmt::format(", then {} tokens/s", rate_text(g.decode_rate()));
     if (f.limits.read > 0)
-      out += fmt::format(", {:.1f} % of the limit\nlimit    {} tokens/s: {} of weights per token, and {}/s of reading so much, measured",
-                         100 * f.decode_share(), rate_text(f.limits.read / f.weights_per_token), bytes_text(f.weights_per_token),
-                         bytes_text(f.limits.read));
+      out += fmt::format(
+          ", {:.1f} % of the limit\nlimit    {} tokens/s: {} of weights per token, and {}/s of reading so much, "
+          "measured",
+          100 * f.decode_share(), rate_text(f.limits.read / f.weights_per_token), bytes_text(f.weights_per_token),
+          bytes_text(f.limits.read));
   }
   fmt::print(stderr, "\n{}\n", dim(out, stderr));
 }
@@ -146,8 +160,8 @@ result<index_t> context_for(const GenerateArgs& args, const LlmConfig& config, i
     return usage_error(text("--context is ", args.context, "; it must be between 1 and ", longest_context));
   const index_t longest = args.context > 0 ? args.context : config.max_sequence_length;
   if (prompt > longest)
-    return fail(errc::context_full, text("the prompt has ", prompt, " tokens, more than the ", longest, " positions of ",
-                                         args.context > 0 ? "--context" : "this model's context"));
+    return fail(errc::context_full, text("the prompt has ", prompt, " tokens, more than the ", longest,
+                                         " positions of ", args.context > 0 ? "--context" : "this model's context"));
   if (args.context > config.max_sequence_length)
     note(fmt::format("this model was made for texts of at most {} tokens", grouped(config.max_sequence_length)));
   if (args.context > 0) return args.context;
@@ -170,7 +184,9 @@ result<int> generate(const GenerateArgs& args) {
     return failure_of_work(e);
   };
   const result<Opened> opened = open_model(args.directory, args.run, interrupts.token());
-  if (!opened) return opened.error().code == errc::invalid_argument ? result<int>(fail(opened.error())) : interrupted(opened.error());
+  if (!opened)
+    return opened.error().code == errc::invalid_argument ? result<int>(fail(opened.error()))
+                                                         : interrupted(opened.error());
   const result<Tokenizer> tokenizer = Tokenizer::from_file(args.directory + "/tokenizer.json");
   if (!tokenizer) return failure_of_work(tokenizer.error());
   const result<GenerationConfig> wishes = read_generation_config(args.directory);
@@ -179,13 +195,15 @@ result<int> generate(const GenerateArgs& args) {
   if (wishes->do_sample.value_or(false) && wishes->repetition_penalty.value_or(1) != 1)
     note("generation_config.json asks for a repetition penalty, which is left out");
 
-  result<std::vector<std::int32_t>> ids = tokenizer->encode(*prompt, {.add_special = !args.no_bos, .parse_special = args.special});
+  result<std::vector<std::int32_t>> ids =
+      tokenizer->encode(*prompt, {.add_special = !args.no_bos, .parse_special = args.special});
   if (!ids) return failure_of_work(ids.error());
   if (ids->empty() && !args.no_bos && wishes->bos_token_id)  // as Hugging Face's generate() without input
     ids->push_back(static_cast<std::int32_t>(*wishes->bos_token_id));
   if (ids->empty())
-    return fail(errc::empty_prompt, args.no_bos ? "the prompt is empty, and --no-bos leaves nothing to begin with"
-                                                : "the prompt is empty, and this model has no token to begin with; give a --prompt");
+    return fail(errc::empty_prompt,
+                args.no_bos ? "the prompt is empty, and --no-bos leaves nothing to begin with"
+                            : "the prompt is empty, and this model has no token to begin with; give a --prompt");
   const result<index_t> context = context_for(args, opened->file, static_cast<index_t>(ids->size()));
   if (!context) return fail(context.error());
   const result<std::unique_ptr<AnySession>> session = start_session(*opened->ready.model, {.context = *context});
@@ -225,7 +243,8 @@ result<int> generate(const GenerateArgs& args) {
   pass_on(decoder.finish());
 
   figures.done = *done;
-  figures.weights_per_token = opened->bytes_per_parameter * share_read_per_token(opened->file) * static_cast<double>(parameters_of(opened->file));
+  figures.weights_per_token = opened->bytes_per_parameter * share_read_per_token(opened->file) *
+                              static_cast<double>(parameters_of(opened->file));
   if (args.stats || args.json) figures.limits = measure_limits(opened->ready.threads, figures.weights_per_token);
   if (args.json)
     out.write(json_of(args, *opened, figures, sampling, *prompt, collected));

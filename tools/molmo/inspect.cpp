@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// molmo inspect: what a checkpoint is, what it will take, and whether this program can run it. The weights of a compiled-in
-// model are checked against its type, so that a damaged or incomplete folder is found here.
+// molmo inspect: what a checkpoint is, what it will take, and whether this program can run it. The weights of a
+// compiled-in model are checked against its type, so that a damaged or incomplete folder is found here.
 #include <molmo/io/checkpoint.hpp>
 #include <molmo/io/tokenizer/tokenizer.hpp>
 #include <molmo/models/zoo/config_text.hpp>
@@ -30,7 +30,10 @@ result<WeightFacts> weight_facts(const std::string& directory) {
   const result<Checkpoint> checkpoint = Checkpoint::open(directory);
   if (!checkpoint && checkpoint.error().code == errc::not_found) return WeightFacts{};
   if (!checkpoint) return failure_of_work(checkpoint.error());
-  WeightFacts w{.present = true, .bytes = checkpoint->bytes(), .files = checkpoint->files(), .tensors = checkpoint->tensors().size()};
+  WeightFacts w{.present = true,
+                .bytes = checkpoint->bytes(),
+                .files = checkpoint->files(),
+                .tensors = checkpoint->tensors().size()};
   for (const TensorInfo* t : checkpoint->tensors()) {
     w.elements += t->bytes.size() / bytes_per_element(t->dtype);
     std::string name(name_of(t->dtype));
@@ -84,8 +87,8 @@ std::string sampling_words(const GenerationConfig& w) {
 struct Facts {
   std::string directory, family;
   LlmConfig config;
-  std::string name;           // among compiled_in(), or
-  std::string not_compiled;   // what to do
+  std::string name;          // among compiled_in(), or
+  std::string not_compiled;  // what to do
   index_t context = 0;
   MemoryPlan plan;
   std::uint64_t available = 0;
@@ -99,44 +102,53 @@ struct Facts {
 
 std::string text_of(const Facts& f) {
   std::string out;
-  const auto line = [&](std::string_view name, std::string_view value) { out += fmt::format("{} {}\n", bold(fmt::format("{:<12}", name), stdout), value); };
+  const auto line = [&](std::string_view name, std::string_view value) {
+    out += fmt::format("{} {}\n", bold(fmt::format("{:<12}", name), stdout), value);
+  };
   const auto part = [&](std::string_view name, double bytes, std::string_view what) {
     out += fmt::format("  {:<22} {:>9}{}{}\n", name, bytes_text(bytes), what.empty() ? "" : "   ", what);
   };
   const LlmConfig& c = f.config;
   line("folder", f.directory);
   line("family", f.family);
-  line("runs here", f.name.empty() ? "no: its shape is not compiled in (see the end)" : fmt::format("yes, compiled in as {}", f.name));
-  line("parameters", fmt::format("{} ({})", count_text(static_cast<double>(parameters_of(c))), grouped(parameters_of(c))));
+  line("runs here", f.name.empty() ? "no: its shape is not compiled in (see the end)"
+                                   : fmt::format("yes, compiled in as {}", f.name));
+  line("parameters",
+       fmt::format("{} ({})", count_text(static_cast<double>(parameters_of(c))), grouped(parameters_of(c))));
   if (f.weights.present)
-    line("weights", fmt::format("{} in {} file{}: {} tensors of {}{}", bytes_text(static_cast<double>(f.weights.bytes)), f.weights.files,
-                                f.weights.files == 1 ? "" : "s", f.weights.tensors, format_list(f.weights),
-                                f.name.empty() ? "" : "; all of them fit"));
+    line("weights", fmt::format("{} in {} file{}: {} tensors of {}{}", bytes_text(static_cast<double>(f.weights.bytes)),
+                                f.weights.files, f.weights.files == 1 ? "" : "s", f.weights.tensors,
+                                format_list(f.weights), f.name.empty() ? "" : "; all of them fit"));
   else
     line("weights", "none in this folder");
-  line("per token", fmt::format("{} of KV cache; {}flop without attention to the context", bytes_text(static_cast<double>(kv_bytes_of(c))),
-                                [&] {
+  line("per token", fmt::format("{} of KV cache; {}flop without attention to the context",
+                                bytes_text(static_cast<double>(kv_bytes_of(c))), [&] {
                                   const std::string n = count_text(prefill_flops_of(c, 1));
                                   return n.find(' ') == n.npos ? n + " " : n;
                                 }()));
   if (f.tokenizer.problem.empty()) {
-    line("tokenizer", fmt::format("{} tokens; a prompt begins with {}; a text ends with {}", grouped(f.tokenizer.tokens),
-                                  token_list(f.tokenizer.begins), token_list(f.tokenizer.ends)));
+    line("tokenizer",
+         fmt::format("{} tokens; a prompt begins with {}; a text ends with {}", grouped(f.tokenizer.tokens),
+                     token_list(f.tokenizer.begins), token_list(f.tokenizer.ends)));
   } else {
     line("tokenizer", f.tokenizer.problem);
   }
   line("sampling", sampling_words(f.wishes));
-  line("memory", fmt::format("for a context of {} positions (this model's longest: {})", grouped(f.context), grouped(c.max_sequence_length)));
+  line("memory", fmt::format("for a context of {} positions (this model's longest: {})", grouped(f.context),
+                             grouped(c.max_sequence_length)));
   if (f.weights.present) part("weights, mapped", static_cast<double>(f.weights.bytes), "");
   part("KV cache", static_cast<double>(f.plan.kv_cache), "");
   part("workspace and logits", static_cast<double>(f.plan.workspace + f.plan.logits), "");
-  part("together", f.total(), fmt::format("{} available: {}", bytes_text(static_cast<double>(f.available)), f.fits() ? "fits" : "DOES NOT FIT"));
+  part("together", f.total(),
+       fmt::format("{} available: {}", bytes_text(static_cast<double>(f.available)),
+                   f.fits() ? "fits" : "DOES NOT FIT"));
   line("config", "");
   LlmConfig shown = normalised(c);
   shown.max_sequence_length = c.max_sequence_length;
   const LlmConfig fresh{};
   for_each_field([&](std::string_view field, auto member) {
-    if (shown.*member != fresh.*member) out += fmt::format("  {:<26} {}\n", field, molmo::detail::field_text(shown.*member));
+    if (shown.*member != fresh.*member)
+      out += fmt::format("  {:<26} {}\n", field, molmo::detail::field_text(shown.*member));
   });
   if (!f.not_compiled.empty()) out += fmt::format("\n{}\n", f.not_compiled);
   return out;

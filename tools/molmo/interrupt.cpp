@@ -12,7 +12,8 @@ Interrupts::Interrupts() {
   sigemptyset(&waited_);
   for (const int signal : {SIGINT, SIGTERM}) {
     struct sigaction now {};
-    if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&waited_, signal);  // nohup stays nohup
+    if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
+      sigaddset(&waited_, signal);  // nohup stays nohup
   }
   sigset_t blocked = waited_;
   sigaddset(&blocked, SIGUSR1);  // how the destructor wakes the waiter

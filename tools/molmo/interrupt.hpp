@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Interrupts: while it lives, Ctrl-C (SIGINT) and SIGTERM ask a stop token to stop instead of ending the program; a second
-// one ends it at once. A thread waits for the signals, so that no handler runs in the middle of anything.
+// Interrupts: while it lives, Ctrl-C (SIGINT) and SIGTERM ask a stop token to stop instead of ending the program; a
+// second one ends it at once. A thread waits for the signals, so that no handler runs in the middle of anything.
 #pragma once
 
 #include <atomic>

@@ -23,8 +23,8 @@ class JsonText {
   void field(std::string_view name, const char* value) { field(name, std::string_view(value)); }
   void field(std::string_view name, bool value) { key(name), out_ += value ? "true" : "false"; }
   template <class N>
-    requires((std::integral<N> || std::floating_point<N>) && !std::same_as<N, bool>)
-  void field(std::string_view name, N value) {
+  requires((std::integral<N> || std::floating_point<N>)&&!std::same_as<N, bool>) void field(std::string_view name,
+                                                                                            N value) {
     key(name);
     number(value);
   }

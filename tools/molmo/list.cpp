@@ -48,15 +48,20 @@ result<int> list_models(bool json) {
     out.write(j.str());
     return out.finish();
   }
-  std::string s = bold(fmt::format("{:<14} {:>10} {:>9} {:>9} {:>8}  {}", "compiled in", "parameters", "as bf16", "KV/token", "context", "from"), stdout) + "\n";
+  std::string s = bold(fmt::format("{:<14} {:>10} {:>9} {:>9} {:>8}  {}", "compiled in", "parameters", "as bf16",
+                                   "KV/token", "context", "from"),
+                       stdout) +
+                  "\n";
   for (const CompiledIn& c : compiled_in())
-    s += fmt::format("{:<14} {:>10} {:>9} {:>9} {:>8}  {}\n", c.name, count_text(static_cast<double>(parameters_of(c.config))),
-                     bytes_text(2 * static_cast<double>(parameters_of(c.config))), bytes_text(static_cast<double>(kv_bytes_of(c.config))),
-                     grouped(c.config.max_sequence_length), c.where);
+    s += fmt::format(
+        "{:<14} {:>10} {:>9} {:>9} {:>8}  {}\n", c.name, count_text(static_cast<double>(parameters_of(c.config))),
+        bytes_text(2 * static_cast<double>(parameters_of(c.config))),
+        bytes_text(static_cast<double>(kv_bytes_of(c.config))), grouped(c.config.max_sequence_length), c.where);
   s += "\nmolmo downloads nothing. To get a model from the Hugging Face hub:\n"
        "  hf download allenai/OLMo-2-0425-1B --local-dir OLMo-2-0425-1B\n"
        "Other sizes of the families";
-  for (const zoo::Family* f : zoo::families) s += fmt::format("{} {}", f == zoo::families.front() ? "" : ",", f->model_type);
+  for (const zoo::Family* f : zoo::families)
+    s += fmt::format("{} {}", f == zoo::families.front() ? "" : ",", f->model_type);
   s += ": `molmo inspect DIR` prints the line that compiles one in.\n";
   out.write(s);
   return out.finish();

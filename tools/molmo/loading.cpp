@@ -24,8 +24,8 @@ int thread_count(int asked, const Weights& weights) { return asked > 0 ? asked :
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Reads large weight files once, in order: the model is mapped, and would otherwise fetch its pages in the middle of the
-// first step, one by one and without a word. Failures are left to the loader.
+// Reads large weight files once, in order: the model is mapped, and would otherwise fetch its pages in the middle of
+// the first step, one by one and without a word. Failures are left to the loader.
 status read_ahead(const std::string& directory, const std::stop_token& stop) {
   std::vector<fs::path> files;
   std::uint64_t total = 0;
@@ -58,9 +58,12 @@ status check_folder(const std::string& directory) {
   std::error_code e;
   const fs::file_status s = fs::status(directory, e);
   if (!fs::exists(s))
-    return fail(errc::not_found, text("the model folder ", in_quotes(directory, 400), " does not exist; `molmo models` says where to get one"));
+    return fail(errc::not_found, text("the model folder ", in_quotes(directory, 400),
+                                      " does not exist; `molmo models` says where to get one"));
   if (!fs::is_directory(s))
-    return fail(errc::not_found, text(in_quotes(directory, 400), " is not a folder; give the folder that holds config.json and model.safetensors"));
+    return fail(errc::not_found,
+                text(in_quotes(directory, 400),
+                     " is not a folder; give the folder that holds config.json and model.safetensors"));
   return {};
 }
 
@@ -78,7 +81,8 @@ result<Opened> open_model(const std::string& directory, const BackendArgs& args,
   if (!weights) return failure_of_work(weights.error());
   const double bytes = static_cast<double>((*weights)->bytes);
   const int count = thread_count(*threads, **weights);
-  Opened out{*file, run_on(args.backend, count, *index, std::move(*weights)), 0, bytes / static_cast<double>(parameters_of(*file))};
+  Opened out{*file, run_on(args.backend, count, *index, std::move(*weights)), 0,
+             bytes / static_cast<double>(parameters_of(*file))};
   out.seconds = seconds_since(start);
   return out;
 }
@@ -88,7 +92,8 @@ result<Opened> draw_model(const std::string& config, const std::string& format, 
   if (!threads) return fail(threads.error());
   const auto known = compiled_in();
   const auto at = std::find_if(known.begin(), known.end(), [&](const CompiledIn& c) { return c.name == config; });
-  if (at == known.end()) return usage_error(text("there is no config ", in_quotes(config), "; there are ", model_names()));
+  if (at == known.end())
+    return usage_error(text("there is no config ", in_quotes(config), "; there are ", model_names()));
   const FormatId id = format == "f32" ? format_id<F32> : format == "f16" ? format_id<F16> : format_id<Bf16>;
   const Clock::time_point start = Clock::now();
   const auto index = static_cast<std::size_t>(at - known.begin());
@@ -96,16 +101,19 @@ result<Opened> draw_model(const std::string& config, const std::string& format, 
   if (!weights) return failure_of_work(weights.error());
   const double bytes = static_cast<double>((*weights)->bytes);
   const int count = thread_count(*threads, **weights);
-  Opened out{at->config, run_on(args.backend, count, index, std::move(*weights)), 0, bytes / static_cast<double>(parameters_of(at->config))};
+  Opened out{at->config, run_on(args.backend, count, index, std::move(*weights)), 0,
+             bytes / static_cast<double>(parameters_of(at->config))};
   out.seconds = seconds_since(start);
   return out;
 }
 
 result<std::unique_ptr<AnySession>> start_session(const AnyLlm& model, const SessionOptions& options) {
-  const auto needed = static_cast<double>(model.plan(options).total()), available = static_cast<double>(available_memory());
+  const auto needed = static_cast<double>(model.plan(options).total()),
+             available = static_cast<double>(available_memory());
   if (needed > available)
-    return fail(errc::out_of_memory, text("a context of ", options.context, " positions needs ", bytes_text(needed), " of memory, but only ",
-                                          bytes_text(available), " are available; choose a smaller --context"));
+    return fail(errc::out_of_memory,
+                text("a context of ", options.context, " positions needs ", bytes_text(needed), " of memory, but only ",
+                     bytes_text(available), " are available; choose a smaller --context"));
   result<std::unique_ptr<AnySession>> session = model.start(options);
   if (!session) return failure_of_work(session.error());
   return session;

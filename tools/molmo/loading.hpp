@@ -12,7 +12,9 @@
 namespace molmo_tool {
 
 /// Wrong usage: exit code 2.
-[[nodiscard]] inline molmo::failure usage_error(std::string message) { return fail(errc::invalid_argument, std::move(message)); }
+[[nodiscard]] inline molmo::failure usage_error(std::string message) {
+  return fail(errc::invalid_argument, std::move(message));
+}
 /// An error of the library, which is never the usage's fault: exit code 1.
 [[nodiscard]] inline molmo::failure failure_of_work(const molmo::error& e) {
   return fail(e.code == errc::invalid_argument ? errc::format : e.code, e.message);
@@ -28,7 +30,8 @@ struct Opened {
   double bytes_per_parameter = 0;
 };
 /// The model in the folder, its weights read into the system's cache where they fit into memory.
-[[nodiscard]] result<Opened> open_model(const std::string& directory, const BackendArgs& args, const std::stop_token& stop);
+[[nodiscard]] result<Opened> open_model(const std::string& directory, const BackendArgs& args,
+                                        const std::stop_token& stop);
 /// A model with random weights.
 [[nodiscard]] result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args);
 

@@ -27,7 +27,8 @@ std::optional<std::uint64_t> number_in(const char* path, std::string_view label)
     if (!line.starts_with(label)) continue;
     const std::size_t digit = line.find_first_of("0123456789", label.size());
     std::uint64_t n = 0;
-    if (digit != line.npos && std::from_chars(line.data() + digit, line.data() + line.size(), n).ec == std::errc{}) return n;
+    if (digit != line.npos && std::from_chars(line.data() + digit, line.data() + line.size(), n).ec == std::errc{})
+      return n;
     return std::nullopt;
   }
   return std::nullopt;
@@ -48,7 +49,8 @@ std::uint64_t available_memory() {
   const auto limit = number_in("/sys/fs/cgroup/memory.max", "");
   const auto used = number_in("/sys/fs/cgroup/memory.current", "");
   if (limit && used) {
-    const std::uint64_t cache = number_in("/sys/fs/cgroup/memory.stat", "inactive_file").value_or(0);  // given back on demand
+    const std::uint64_t cache =
+        number_in("/sys/fs/cgroup/memory.stat", "inactive_file").value_or(0);  // given back on demand
     const std::uint64_t taken = *used > cache ? *used - cache : 0;
     bytes = std::min(bytes, *limit > taken ? *limit - taken : 0);
   }
@@ -66,8 +68,8 @@ std::string processor_name() {
 
 molmo::result<int> threads_asked_for(std::optional<int> asked) {
   const auto wrong = [](std::string_view where, std::string_view value) {
-    return molmo::fail(molmo::errc::invalid_argument,
-                       molmo::text(where, " is '", value.substr(0, 40), "'; it must be a number from 1 to ", most_threads));
+    return molmo::fail(molmo::errc::invalid_argument, molmo::text(where, " is '", value.substr(0, 40),
+                                                                  "'; it must be a number from 1 to ", most_threads));
   };
   if (asked) {
     if (*asked < 1 || *asked > most_threads) return wrong("--threads", std::to_string(*asked));
@@ -77,7 +79,8 @@ molmo::result<int> threads_asked_for(std::optional<int> asked) {
     const std::string_view value = set;
     int n = 0;
     const auto end = std::from_chars(value.data(), value.data() + value.size(), n);
-    if (end.ec != std::errc{} || end.ptr != value.data() + value.size() || n < 1 || n > most_threads) return wrong("MOLMO_NUM_THREADS", value);
+    if (end.ec != std::errc{} || end.ptr != value.data() + value.size() || n < 1 || n > most_threads)
+      return wrong("MOLMO_NUM_THREADS", value);
     return n;
   }
   return 0;

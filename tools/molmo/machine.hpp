@@ -10,8 +10,8 @@
 
 namespace molmo_tool {
 
-/// Bytes that a program may still allocate without swapping: what the system says is available, or what is left under the
-/// limit of its container. The largest number where nobody says.
+/// Bytes that a program may still allocate without swapping: what the system says is available, or what is left under
+/// the limit of its container. The largest number where nobody says.
 [[nodiscard]] std::uint64_t available_memory();
 /// "Intel(R) Xeon(R) ...", or "".
 [[nodiscard]] std::string processor_name();
@@ -19,15 +19,15 @@ namespace molmo_tool {
 /// The threads to use: what was asked for on the command line, else MOLMO_NUM_THREADS, else 0: default_threads().
 /// errc::invalid_argument where either is not a number from 1 to 1024.
 [[nodiscard]] molmo::result<int> threads_asked_for(std::optional<int> asked);
-/// One per core, but no more than one per 4 MB of weights: with less to do between two barriers, threads that have to wait
-/// for each other gain little on an idle machine and lose much on a busy one.
+/// One per core, but no more than one per 4 MB of weights: with less to do between two barriers, threads that have to
+/// wait for each other gain little on an idle machine and lose much on a busy one.
 [[nodiscard]] int default_threads(std::uint64_t weight_bytes);
 
 /// The best that was seen of this machine in a tenth of a second: a limit is a limit, even if other programs take their
 /// share now and then. 0 where this program cannot measure it.
 struct Limits {
-  double read = 0;  ///< bytes/s of reading a set of that size again and again
-  double flops = 0; ///< f32 operations/s, a multiply-add counting two
+  double read = 0;   ///< bytes/s of reading a set of that size again and again
+  double flops = 0;  ///< f32 operations/s, a multiply-add counting two
 };
 [[nodiscard]] Limits measure_limits(int threads, double set_bytes);
 

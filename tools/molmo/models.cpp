@@ -35,7 +35,8 @@ template <LlmConfig C>
 constexpr bool costs_agree() {
   constexpr MemoryPlan of_type = memory_plan<Llm<C>>({.context = 100}), counted = memory_plan_of(C, {.context = 100});
   return parameters_of(C) == Llm<C>::parameters() && kv_bytes_of(C) == Llm<C>::kv_bytes_per_token() &&
-         of_type.kv_cache == counted.kv_cache && of_type.workspace == counted.workspace && of_type.logits == counted.logits;
+         of_type.kv_cache == counted.kv_cache && of_type.workspace == counted.workspace &&
+         of_type.logits == counted.logits;
 }
 template <LlmConfig... C>
 constexpr bool all_costs_agree(ConfigList<C...>) {
@@ -73,14 +74,16 @@ result<std::size_t> find_compiled_in(const LlmConfig& config) {
   std::size_t nearest = 0;
   for (std::size_t i = 0; i < all_models.size(); ++i) {
     if (differences(all_models[i].config, config).empty()) return i;
-    if (config_distance(config, all_models[i].config) < config_distance(config, all_models[nearest].config)) nearest = i;
+    if (config_distance(config, all_models[i].config) < config_distance(config, all_models[nearest].config))
+      nearest = i;
   }
   std::string report;
   for (const std::string& line : differences(all_models[nearest].config, config)) report += text("\n  ", line);
-  return fail(errc::unsupported,
-              text("this model's shape is not compiled in; the nearest, ", all_models[nearest].name, ", differs in", report,
-                   "\nto run it, put this line and the name my_model into tools/molmo/config_list.hpp, and build again:\n  ",
-                   config_text(config)));
+  return fail(
+      errc::unsupported,
+      text("this model's shape is not compiled in; the nearest, ", all_models[nearest].name, ", differs in", report,
+           "\nto run it, put this line and the name my_model into tools/molmo/config_list.hpp, and build again:\n  ",
+           config_text(config)));
 }
 
 std::span<const std::string_view> backends() { return backend_names; }

@@ -22,8 +22,8 @@ struct CompiledIn {
 };
 /// In the order of config_list.hpp.
 [[nodiscard]] std::span<const CompiledIn> compiled_in();
-/// The index of this model in compiled_in(). errc::unsupported where it is not: the message names the nearest, what differs,
-/// and the line to add.
+/// The index of this model in compiled_in(). errc::unsupported where it is not: the message names the nearest, what
+/// differs, and the line to add.
 [[nodiscard]] result<std::size_t> find_compiled_in(const LlmConfig& config);
 
 /// The weights of a model, as Llm<config>, and what owns them.
@@ -32,9 +32,11 @@ struct Weights {
   const void* model = nullptr;
   std::uint64_t bytes = 0;
 };
-[[nodiscard]] result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::string& directory, const LoadOptions& options);
+[[nodiscard]] result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::string& directory,
+                                                            const LoadOptions& options);
 /// Random ones, which may take `available` bytes.
-[[nodiscard]] result<std::unique_ptr<Weights>> draw_weights(std::size_t index, FormatId format, std::uint64_t available);
+[[nodiscard]] result<std::unique_ptr<Weights>> draw_weights(std::size_t index, FormatId format,
+                                                            std::uint64_t available);
 
 /// Names of the backends of this program, the default first.
 [[nodiscard]] std::span<const std::string_view> backends();
@@ -52,7 +54,8 @@ struct Ready {
   const auto norm = [&](index_t n) { return c.layer_norm_with_weight ? n * (c.layer_norm_with_bias ? 2 : 1) : 0; };
   const index_t q = c.q_width(), kv = c.kv_width(), d = c.d_model, f = c.mlp_hidden_size;
   const index_t matrices = d * (2 * q + 2 * kv) + d * f * (c.gated ? 3 : 2);
-  const index_t biases = (c.qkv_bias ? q + 2 * kv : 0) + (c.attention_out_bias ? d : 0) + (c.mlp_bias ? f * (c.gated ? 2 : 1) + d : 0);
+  const index_t biases =
+      (c.qkv_bias ? q + 2 * kv : 0) + (c.attention_out_bias ? d : 0) + (c.mlp_bias ? f * (c.gated ? 2 : 1) + d : 0);
   const index_t qk = c.attention_layer_norm == QkNorm::whole      ? norm(q) + norm(kv)
                      : c.attention_layer_norm == QkNorm::per_head ? 2 * norm(c.head_size())
                                                                   : 0;
@@ -60,15 +63,17 @@ struct Ready {
          c.n_layers * (matrices + biases + qk + 2 * norm(d)) + norm(d);
 }
 /// Bytes of KV cache per position.
-[[nodiscard]] constexpr index_t kv_bytes_of(const LlmConfig& c) { return c.n_layers * 2 * c.kv_width() * index_t{sizeof(float)}; }
+[[nodiscard]] constexpr index_t kv_bytes_of(const LlmConfig& c) {
+  return c.n_layers * 2 * c.kv_width() * index_t{sizeof(float)};
+}
 /// The memory of a session, as memory_plan<Llm<c>> has it.
 [[nodiscard]] constexpr MemoryPlan memory_plan_of(const LlmConfig& c, SessionOptions o) {
   o = molmo::detail::resolved(o, c.max_sequence_length);
   const auto n = [](index_t count) { return Arena::padded<float>(static_cast<std::size_t>(count)); };
   const index_t t = o.prefill_chunk, half = c.head_size() / 2;
   return {2 * n(c.n_layers * c.kv_width() * o.context),
-          2 * n(t * c.d_model) + n(half) + 2 * n(t * half) + n(t * (c.q_width() + 2 * c.kv_width())) + n(t * c.q_width()) +
-              n(t * c.mlp_hidden_size),
+          2 * n(t * c.d_model) + n(half) + 2 * n(t * half) + n(t * (c.q_width() + 2 * c.kv_width())) +
+              n(t * c.q_width()) + n(t * c.mlp_hidden_size),
           n(c.embedding_rows()) + Arena::padded<Candidate>(static_cast<std::size_t>(c.embedding_rows()))};
 }
 /// Floating-point operations of a prefill of n tokens into an empty cache; logits for the last one only.
@@ -77,7 +82,8 @@ struct Ready {
   const double tables = head * (c.weight_tying ? 1 : 2) + static_cast<double>(c.additional_vocab_size * c.d_model);
   const double matrices = static_cast<double>(parameters_of(c)) - tables;
   const double tokens = static_cast<double>(n);
-  return 2 * matrices * tokens + 2 * head + 4.0 * static_cast<double>(c.n_layers * c.q_width()) * tokens * (tokens + 1) / 2;
+  return 2 * matrices * tokens + 2 * head +
+         4.0 * static_cast<double>(c.n_layers * c.q_width()) * tokens * (tokens + 1) / 2;
 }
 /// The part of the weights that a decode step reads: all but an embedding that is no head (of which it reads a row).
 [[nodiscard]] constexpr double share_read_per_token(const LlmConfig& c) {

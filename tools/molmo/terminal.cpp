@@ -20,7 +20,8 @@ using molmo::fail;
 bool Output::write(std::string_view text) {
   if (error_ != 0) return false;
   errno = 0;
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) error_ = errno != 0 ? errno : EIO;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    error_ = errno != 0 ? errno : EIO;
   return error_ == 0;
 }
 
@@ -44,7 +45,12 @@ std::string styled(const char* code, std::string_view text, std::FILE* stream) {
 // Three significant digits, no exponent.
 std::string three_digits(double x) {
   const double size = std::fabs(x);
-  return fmt::format("{:.{}f}", x, size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : size >= 0.09995 ? 3 : 4);
+  return fmt::format("{:.{}f}", x,
+                     size >= 99.95     ? 0
+                     : size >= 9.995   ? 1
+                     : size >= 0.9995  ? 2
+                     : size >= 0.09995 ? 3
+                                       : 4);
 }
 
 }  // namespace
@@ -102,7 +108,8 @@ bool ProgressBar::operator()(const molmo::Progress& p) {
   constexpr int width = 30;
   const double done = std::min(1.0, static_cast<double>(p.done) / static_cast<double>(p.total));
   const int filled = static_cast<int>(done * width);
-  fmt::print(stderr, "\r\x1b[K{} {}{} {:3.0f} %", what_, bold(std::string(static_cast<std::size_t>(filled), '#'), stderr),
+  fmt::print(stderr, "\r\x1b[K{} {}{} {:3.0f} %", what_,
+             bold(std::string(static_cast<std::size_t>(filled), '#'), stderr),
              dim(std::string(static_cast<std::size_t>(width - filled), '.'), stderr), 100 * done);
   std::fflush(stderr);
   drawn_ = true;

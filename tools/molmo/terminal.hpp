@@ -45,7 +45,8 @@ class Output {
 /// "1.23 ms", "4.5 s".
 [[nodiscard]] std::string seconds_text(double seconds);
 
-/// A bar on standard error, if that is a terminal; drawn after a moment, so that short work shows none. Goes away at the end.
+/// A bar on standard error, if that is a terminal; drawn after a moment, so that short work shows none. Goes away at
+/// the end.
 class ProgressBar {
  public:
   ProgressBar(std::string what, std::stop_token stop);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights of the compiled-in models, loaded or drawn. Only here are the loaders instantiated.
 //
-// Drawn matrices are uniform with the standard deviation 1 / sqrt(inputs), so that activations neither vanish nor explode
-// and no multiplication meets zeros or denormal numbers; norm weights are 1 give or take, biases small.
+// Drawn matrices are uniform with the standard deviation 1 / sqrt(inputs), so that activations neither vanish nor
+// explode and no multiplication meets zeros or denormal numbers; norm weights are 1 give or take, biases small.
 #include "config_list.hpp"
 #include "models.hpp"
 
@@ -51,7 +51,8 @@ void fill_uniform(T* to, std::size_t count, float centre, float spread, std::uin
   for (std::size_t i = 0; i < count; i += 4) {
     const std::uint64_t bits = next(state);
     for (std::size_t k = 0; k < 4 && i + k < count; ++k)
-      to[i + k] = static_cast<T>(centre + spread * (static_cast<float>(static_cast<std::int16_t>(bits >> (16 * k))) / 32768.0f));
+      to[i + k] = static_cast<T>(centre +
+                                 spread * (static_cast<float>(static_cast<std::int16_t>(bits >> (16 * k))) / 32768.0f));
   }
 }
 
@@ -71,7 +72,8 @@ result<std::unique_ptr<Weights>> draw_one(FormatId format, std::uint64_t availab
   });
   if (room <= available) self->arena = Arena(room);
   if (!self->arena.ok())
-    return fail(errc::out_of_memory, text("the weights take ", room >> 20, " MiB, but only ", available >> 20, " MiB of memory are available"));
+    return fail(errc::out_of_memory, text("the weights take ", room >> 20, " MiB, but only ", available >> 20,
+                                          " MiB of memory are available"));
   self->bytes = room;
   std::uint64_t state = 1;
   self->drawn.each_parameter([&]<class P>(const std::string& name, P& parameter) {
@@ -79,7 +81,8 @@ result<std::unique_ptr<Weights>> draw_one(FormatId format, std::uint64_t availab
     if constexpr (is_matrix<P>) {
       auto* to = self->arena.template take<std::byte>(n * each);
       with_format(format, [&]<class F>(F) {
-        fill_uniform(reinterpret_cast<typename F::element*>(to), n, 0, std::sqrt(3.0f / static_cast<float>(P::shape::cols)), state);
+        fill_uniform(reinterpret_cast<typename F::element*>(to), n, 0,
+                     std::sqrt(3.0f / static_cast<float>(P::shape::cols)), state);
       });
       parameter = P(to, format);
     } else {
@@ -102,7 +105,8 @@ constexpr auto drawers_of(ConfigList<C...>) {
 
 }  // namespace
 
-result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::string& directory, const LoadOptions& options) {
+result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::string& directory,
+                                              const LoadOptions& options) {
   static constexpr auto loaders = loaders_of(Configs{});
   return loaders[index](directory, options);
 }
