@@ -26,4 +26,4 @@ endif()
 # files; the tree checks are laws, header_alone, must_not_compile, consumer, budget.
 set(MOLMO_TEST_SUITES core formats expr backend ops layers models io run bench CACHE STRING "Test folders to build")
 option(MOLMO_TEST_TREE_CHECKS "Also run the checks that compile things of their own" ON)
-option(MOLMO_TIDY "Run clang-tidy over every public header and the tools while building" OFF)
+option(MOLMO_TIDY "Run clang-tidy over the tool and a program that includes every public header, while building" OFF)

@@ -74,7 +74,12 @@ install_missing() {
   fi
   say "these Debian packages are missing and will be installed by apt: ${missing[*]} ${wanted[*]}"
   say "(${privilege[*]:+with ${privilege[*]}, }without recommended packages)"
-  step "apt-get update" build/apt-update.log "${privilege[@]}" apt-get update
+  if [ ${#missing[@]} -gt 0 ]; then
+    step "apt-get update" build/apt-update.log "${privilege[@]}" apt-get update
+  elif ! "${privilege[@]}" apt-get update > build/apt-update.log 2>&1; then
+    say "no package lists; going on without ${wanted[*]}"
+    return
+  fi
   local apt=("${privilege[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends)
   if [ ${#missing[@]} -gt 0 ]; then step "apt-get install" build/apt-install.log "${apt[@]}" "${missing[@]}"; fi
   for package in "${wanted[@]}"; do

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // LlmConfig: the sizes and switches of a decoder as a value, to be put between angle brackets: Llm<config>.
 //
-// Field names are those of the Molmo/OLMo configurations. Scalars only (a config is a template argument, also of CUDA
-// kernels, gpu.md 4.1); 0 means "as the field's comment says". Checked<config> refuses contradictory values while compiling.
+// Field names are those of the Molmo/OLMo configurations. Scalars only (a config is a template argument, and nvcc
+// launches no kernel whose type mentions one with an array in it); 0 means "as the field's comment says". Checked<config> refuses contradictory values while compiling.
 #pragma once
 
 #include <molmo/core/shape.hpp>
@@ -63,7 +63,7 @@ struct LlmConfig {
   bool layer_norm_with_weight = true;  ///< false for OLMo-1
   bool layer_norm_with_bias = false;
   double layer_norm_eps = 1e-5;
-  NormOrder norm_order = NormOrder::cast_then_scale;
+  NormOrder norm_order = NormOrder::cast_then_scale;  ///< of the checkpoint; Llm calculates in f32, where both agree
 
   // attention
   bool qkv_bias = false;

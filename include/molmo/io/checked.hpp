@@ -7,12 +7,6 @@
 
 namespace molmo::inline v0::detail {
 
-/// a + b into `out`; false where 64 bits do not hold it.
-[[nodiscard]] constexpr bool checked_add(std::uint64_t a, std::uint64_t b, std::uint64_t& out) {
-  out = a + b;
-  return out >= a;
-}
-
 /// a * b into `out`; false where 64 bits do not hold it.
 [[nodiscard]] constexpr bool checked_mul(std::uint64_t a, std::uint64_t b, std::uint64_t& out) {
   out = a * b;
