@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums and products of numbers that came out of a file: they say when they overflow instead of wrapping.
+// Products of numbers that came out of a file: they say when they overflow instead of wrapping.
 #pragma once
 
 #include <cstdint>
