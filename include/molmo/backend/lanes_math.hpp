@@ -29,7 +29,8 @@ template <class A>
 MOLMO_INLINE Lanes<A> exp(Lanes<A> x) {
   constexpr float c[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e4p-7f, 0x1.6a2430p-10f};
   using V = Lanes<A>;
-  const V held = larger(V::broadcast(-104.0f), smaller(V::broadcast(89.0f), x));  // beyond: 0 and inf all the same; NaN -> x
+  const V held =
+      larger(V::broadcast(-104.0f), smaller(V::broadcast(89.0f), x));  // beyond: 0 and inf all the same; NaN -> x
   const V n = round_to_integer(held * V::broadcast(1.44269504088896341f));
   // ln 2 in two parts; the first has few bits, so that n times it is exact.
   const V r = fma(n, V::broadcast(-1.42860682e-6f), fma(n, V::broadcast(-0.693145752f), held));
@@ -52,10 +53,10 @@ MOLMO_INLINE Lanes<A> tanh(Lanes<A> x) {
 /// erf(x) per lane.
 template <class A>
 MOLMO_INLINE Lanes<A> erf(Lanes<A> x) {
-  constexpr float near_zero[] = {0x1.06eba8p-3f,  -0x1.812742p-2f,  0x1.ce2e0ap-4f, -0x1.b80e94p-6f,
+  constexpr float near_zero[] = {0x1.06eba8p-3f, -0x1.812742p-2f,  0x1.ce2e0ap-4f, -0x1.b80e94p-6f,
                                  0x1.54c806p-8f, -0x1.aa3fb0p-11f, 0x1.5cd622p-14f};
   constexpr float far_from_zero[] = {0x1.0778dcp-3f, 0x1.45328ep-1f,   0x1.b32574p-4f, -0x1.85515ep-6f,
-                           0x1.dd6cdap-9f, -0x1.527c6cp-12f, 0x1.78dd98p-17f};
+                                     0x1.dd6cdap-9f, -0x1.527c6cp-12f, 0x1.78dd98p-17f};
   using V = Lanes<A>;
   const V t = smaller(V::broadcast(3.95f), abs(x));  // NaN stays
   const V s = x * x;

@@ -96,7 +96,8 @@ struct NativeLanes : PortableLanes<Arch> {};
 
 #if MOLMO_AVX2
 // The sums of eight 8-lane registers. Order within each: ((0+1)+(2+3)) + ((4+5)+(6+7)), as reduce_add_256.
-MOLMO_INLINE __m256 reduce_add8_256(__m256 a0, __m256 a1, __m256 a2, __m256 a3, __m256 a4, __m256 a5, __m256 a6, __m256 a7) {
+MOLMO_INLINE __m256 reduce_add8_256(__m256 a0, __m256 a1, __m256 a2, __m256 a3, __m256 a4, __m256 a5, __m256 a6,
+                                    __m256 a7) {
   const __m256 a = _mm256_hadd_ps(_mm256_hadd_ps(a0, a1), _mm256_hadd_ps(a2, a3));
   const __m256 b = _mm256_hadd_ps(_mm256_hadd_ps(a4, a5), _mm256_hadd_ps(a6, a7));
   return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
@@ -108,8 +109,7 @@ MOLMO_INLINE float reduce_add_256(__m256 a) {
 }
 
 template <class Arch>
-  requires(std::is_base_of_v<xsimd::avx2, Arch>)
-struct NativeLanes<Arch> : PortableLanes<Arch> {
+requires(std::is_base_of_v<xsimd::avx2, Arch>) struct NativeLanes<Arch> : PortableLanes<Arch> {
   using Base = PortableLanes<Arch>;
   using batch = xsimd::batch<float, Arch>;
   using Base::load;
@@ -142,7 +142,8 @@ MOLMO_INLINE __m512 pair_add(__m512 a, __m512 b) {  // per group: a0+a2, a1+a3, 
   return _mm512_add_ps(__builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
                        __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31));
 }
-MOLMO_INLINE __m256 reduce_add8_512(__m512 a0, __m512 a1, __m512 a2, __m512 a3, __m512 a4, __m512 a5, __m512 a6, __m512 a7) {
+MOLMO_INLINE __m256 reduce_add8_512(__m512 a0, __m512 a1, __m512 a2, __m512 a3, __m512 a4, __m512 a5, __m512 a6,
+                                    __m512 a7) {
   const __m512 low = pair_add(interleave_add(a0, a1), interleave_add(a2, a3));   // sums of 0 ... 3, one group each
   const __m512 high = pair_add(interleave_add(a4, a5), interleave_add(a6, a7));  // sums of 4 ... 7
   const __m512 halves =
@@ -152,17 +153,18 @@ MOLMO_INLINE __m256 reduce_add8_512(__m512 a0, __m512 a1, __m512 a2, __m512 a3, 
                        __builtin_shufflevector(halves, halves, 4, 5, 6, 7, 12, 13, 14, 15));
 }
 MOLMO_INLINE float reduce_add_512(__m512 a) {
-  const __m512 twos = _mm512_add_ps(a, __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+  const __m512 twos =
+      _mm512_add_ps(a, __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
   const __m512 fours =
       _mm512_add_ps(twos, __builtin_shufflevector(twos, twos, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
-  const __m128 pairs = _mm_add_ps(__builtin_shufflevector(fours, fours, 0, 8, 0, 8), __builtin_shufflevector(fours, fours, 4, 12, 4, 12));
+  const __m128 pairs = _mm_add_ps(__builtin_shufflevector(fours, fours, 0, 8, 0, 8),
+                                  __builtin_shufflevector(fours, fours, 4, 12, 4, 12));
   return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehdup_ps(pairs)));
 }
 
 // The forms with a zero mask throughout: the plain ones of g++ 12 start from an undefined register and warn about it.
 template <class Arch>
-  requires(std::is_base_of_v<xsimd::avx512f, Arch>)
-struct NativeLanes<Arch> : PortableLanes<Arch> {
+requires(std::is_base_of_v<xsimd::avx512f, Arch>) struct NativeLanes<Arch> : PortableLanes<Arch> {
   using Base = PortableLanes<Arch>;
   using batch = xsimd::batch<float, Arch>;
   using Base::load;

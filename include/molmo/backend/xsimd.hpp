@@ -52,9 +52,9 @@ struct Xsimd : Reference {
   std::shared_ptr<Executor> executor_;
 };
 
-Xsimd() -> Xsimd<>;
-Xsimd(int) -> Xsimd<>;
-Xsimd(std::shared_ptr<Executor>) -> Xsimd<>;
+Xsimd()->Xsimd<>;
+Xsimd(int)->Xsimd<>;
+Xsimd(std::shared_ptr<Executor>)->Xsimd<>;
 
 /// Elements of a pointwise pass below which a second thread costs more than it saves.
 inline constexpr index_t parallel_pass_elements = 32768;
@@ -163,7 +163,8 @@ void reduce_rows(const Xsimd<Arch>& cpu, R r, View<T, S> y, const E& e) {
     const bool share = rows >= cpu.threads() && rows * cols >= parallel_pass_elements;
     cpu.parallel_if(share, [&](int part, int parts) {
       const Range mine = split(rows, part, parts, index_t{16});  // a cache line of y to one thread
-      for (index_t row = mine.begin; row < mine.end; ++row) y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, cols));
+      for (index_t row = mine.begin; row < mine.end; ++row)
+        y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, cols));
     });
   }
 }

@@ -78,10 +78,11 @@ struct Attention {
     visit("o", o);
   }
 
-  /// From x (normalised, [tokens, d_model]) to the heads' outputs in scratch.heads; fills `kv` at past ... past + tokens.
+  /// From x (normalised, [tokens, d_model]) to the heads' outputs in scratch.heads; fills `kv` at past ... past +
+  /// tokens.
   template <class Ctx>
-  void attend(const Ctx& ctx, View<const float, Shape<dyn, S.d_model>> x, const KvLayer& kv, const AttentionScratch& scratch,
-              const AttentionOptions& options) const {
+  void attend(const Ctx& ctx, View<const float, Shape<dyn, S.d_model>> x, const KvLayer& kv,
+              const AttentionScratch& scratch, const AttentionOptions& options) const {
     const index_t tokens = x.tokens();
     float* const qs = scratch.qkv;
     float* const ks = qs + S.q_width();
@@ -103,8 +104,8 @@ struct Attention {
     const float* cosines = scratch.cosines;
     const float* sines = scratch.sines;
     const index_t here = kv.past * S.head_dim;
-    rope(ctx, RopeHeads{qs, qs, tokens, S.n_heads, S.head_dim, S.qkv_width(), S.head_dim, S.qkv_width(), S.head_dim, cosines,
-                        sines});
+    rope(ctx, RopeHeads{qs, qs, tokens, S.n_heads, S.head_dim, S.qkv_width(), S.head_dim, S.qkv_width(), S.head_dim,
+                        cosines, sines});
     rope(ctx, RopeHeads{ks, kv.k + here, tokens, S.n_kv_heads, S.head_dim, S.qkv_width(), S.head_dim, S.head_dim,
                         kv.head_stride, cosines, sines});
     for (index_t t = 0; t < tokens; ++t)

@@ -70,7 +70,8 @@ struct Block {
 
   /// x: the residual stream of `x.tokens()` new tokens, changed in place.
   template <class Ctx>
-  void forward(const Ctx& ctx, Stream x, const KvLayer& kv, const BlockScratch& scratch, const AttentionOptions& options) const {
+  void forward(const Ctx& ctx, Stream x, const KvLayer& kv, const BlockScratch& scratch,
+               const AttentionOptions& options) const {
     const index_t tokens = x.tokens();
     const double eps = options.norm_eps;
     const Stream normed(scratch.normed, tokens);

@@ -39,7 +39,8 @@ struct FeedForward {
 
   /// hidden = act(gate x) * up x, [tokens, hidden]; `down` is left to the block, which adds the residual with it.
   template <class Ctx>
-  void activate(const Ctx& ctx, View<float, Shape<dyn, S.hidden>> hidden, View<const float, Shape<dyn, S.d_model>> x) const {
+  void activate(const Ctx& ctx, View<float, Shape<dyn, S.hidden>> hidden,
+                View<const float, Shape<dyn, S.d_model>> x) const {
     using F = activation_t<S.activation>;
     if constexpr (S.gated) {
       const Rows rows{x.data, x.tokens(), S.d_model, S.d_model};
@@ -47,9 +48,10 @@ struct FeedForward {
         const WeightMatrix both = ff_proj.weight.matrix();
         const float* bias = ff_proj.bias.data;
         gated_multiply<F, S.bias>(ctx, rows, both.slice(S.hidden, S.hidden), both.slice(0, S.hidden),
-                       S.bias ? bias + S.hidden : nullptr, bias, hidden.data);
+                                  S.bias ? bias + S.hidden : nullptr, bias, hidden.data);
       } else {
-        gated_multiply<F, S.bias>(ctx, rows, gate.weight.matrix(), up.weight.matrix(), gate.bias.data, up.bias.data, hidden.data);
+        gated_multiply<F, S.bias>(ctx, rows, gate.weight.matrix(), up.weight.matrix(), gate.bias.data, up.bias.data,
+                                  hidden.data);
       }
     } else {
       const auto& first = in_projection();

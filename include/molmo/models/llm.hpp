@@ -4,9 +4,9 @@
 //   inline constexpr molmo::LlmConfig shrimp{.d_model = 1024, .n_heads = 16, .n_kv_heads = 4, .n_layers = 12, ...};
 //   using Shrimp = molmo::Llm<shrimp>;
 //   static_assert(Shrimp::parameters() < 300'000'000);
-// An object holds views of weights only (they lie in the mapped checkpoint); it is const while it runs, so any number of
-// sessions in any number of threads may share it. Layers are a loop over one block type. The memory of a step, Workspace,
-// and the KV cache belong to the session (run/session.hpp).
+// An object holds views of weights only (they lie in the mapped checkpoint); it is const while it runs, so any number
+// of sessions in any number of threads may share it. Layers are a loop over one block type. The memory of a step,
+// Workspace, and the KV cache belong to the session (run/session.hpp).
 #pragma once
 
 #include <molmo/core/memory.hpp>
@@ -19,7 +19,8 @@
 
 namespace molmo::inline v0 {
 
-/// Keys and values of all layers: [layer][kv head][position][head_dim], `capacity` positions of which `length` are filled.
+/// Keys and values of all layers: [layer][kv head][position][head_dim], `capacity` positions of which `length` are
+/// filled.
 struct KvCacheView {
   float* k = nullptr;
   float* v = nullptr;
@@ -125,8 +126,8 @@ class Llm {
   /// kv.length and after. Writes the logits of the last `logit_rows` of them, [logit_rows][logits_size], and appends to
   /// the cache. False when the observer abandoned it; the cache then is as before.
   template <class Ctx, class Observer = NoObserver>
-  bool forward(const Ctx& ctx, const std::int32_t* ids, index_t tokens, KvCacheView& kv, const LlmWorkspace& w, float* logits,
-               index_t logit_rows, Observer&& observe = {}) const {
+  bool forward(const Ctx& ctx, const std::int32_t* ids, index_t tokens, KvCacheView& kv, const LlmWorkspace& w,
+               float* logits, index_t logit_rows, Observer&& observe = {}) const {
     const Stream x(w.x, tokens);
     embed(ctx, ids, tokens, embedding.matrix(), new_embedding.matrix(), w.x);
     rope_table(w.inverse_frequencies, C.head_size() / 2, kv.length, tokens, w.cosines, w.sines);

@@ -3,8 +3,8 @@
 //
 //   auto model = load_any<olmo2_1b, qwen2_5_0_5b, my_config>(cpu, directory);
 //   auto session = (*model)->start({.context = 2048});      then as with a Session: prefill, decode, sample
-// Two virtual calls per token. A checkpoint whose shape is not compiled in is refused with the nearest config and the line to
-// add.
+// Two virtual calls per token. A checkpoint whose shape is not compiled in is refused with the nearest config and the
+// line to add.
 #pragma once
 
 #include <molmo/run/session.hpp>
@@ -21,7 +21,8 @@ class AnySession {
  public:
   virtual ~AnySession() = default;
   /// As those of Session.
-  [[nodiscard]] virtual result<std::span<const float>> prefill(std::span<const std::int32_t> ids, const std::stop_token& stop = {},
+  [[nodiscard]] virtual result<std::span<const float>> prefill(std::span<const std::int32_t> ids,
+                                                               const std::stop_token& stop = {},
                                                                ProgressSink progress = {}) = 0;
   [[nodiscard]] virtual result<std::span<const float>> decode(std::int32_t id) = 0;
   [[nodiscard]] virtual result<std::int32_t> sample(const SamplingOptions& options, std::uint64_t step) = 0;
@@ -79,7 +80,8 @@ class LlmBox final : public AnyLlm {
   LlmBox(Loaded<M> loaded, const Ctx& ctx)
       : loaded_(std::move(loaded)),
         ctx_(ctx),
-        facts_{M::config, M::parameters(), M::kv_bytes_per_token(), M::flops_per_token(), loaded_.checkpoint().bytes()} {}
+        facts_{M::config, M::parameters(), M::kv_bytes_per_token(), M::flops_per_token(),
+               loaded_.checkpoint().bytes()} {}
   const ModelFacts& facts() const override { return facts_; }
   MemoryPlan plan(const SessionOptions& options) const override { return memory_plan<M>(options); }
   result<std::unique_ptr<AnySession>> start(const SessionOptions& options) const override {
@@ -110,10 +112,11 @@ result<std::unique_ptr<AnyLlm>> load_boxed(const Ctx& ctx, const std::string& di
   return file->config;
 }
 
-/// Loads the checkpoint into whichever of the configs fits it, to run on ctx. errc::unsupported where none does: the message
-/// names the nearest, what differs, and the line that adds the missing one.
+/// Loads the checkpoint into whichever of the configs fits it, to run on ctx. errc::unsupported where none does: the
+/// message names the nearest, what differs, and the line that adds the missing one.
 template <LlmConfig... C, class Ctx>
-[[nodiscard]] result<std::unique_ptr<AnyLlm>> load_any(const Ctx& ctx, const std::string& directory, const LoadOptions& options = {}) {
+[[nodiscard]] result<std::unique_ptr<AnyLlm>> load_any(const Ctx& ctx, const std::string& directory,
+                                                       const LoadOptions& options = {}) {
   static_assert(sizeof...(C) > 0, "molmo: load_any<config...> needs at least one config to choose from");
   const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
   if (!file) return fail(file.error());
@@ -125,8 +128,9 @@ template <LlmConfig... C, class Ctx>
   const LlmConfig nearest = configs[nearest_config(file->config, configs)];
   std::string report;
   for (const std::string& line : differences(nearest, file->config)) report += text("\n  ", line);
-  return fail(errc::unsupported, text("the model in ", directory, " has a shape that is not compiled in; the nearest differs in:", report,
-                                      "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(file->config)));
+  return fail(errc::unsupported,
+              text("the model in ", directory, " has a shape that is not compiled in; the nearest differs in:", report,
+                   "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(file->config)));
 }
 
 }  // namespace molmo::inline v0

@@ -2,9 +2,9 @@
 // generate: text from a prompt, piece by piece.
 //
 //   generate(session, tokenizer, "To be", {.max_new = 64}, [](std::string_view piece) { print(piece); return true; });
-// The sink gets whole UTF-8 characters and may return false to stop. Ends at an end-of-text token, after max_new tokens, when
-// the context is full, or when the sink or the stop token says so. generate_ids is the same without a tokenizer; after the
-// prompt is encoded neither allocates.
+// The sink gets whole UTF-8 characters and may return false to stop. Ends at an end-of-text token, after max_new
+// tokens, when the context is full, or when the sink or the stop token says so. generate_ids is the same without a
+// tokenizer; after the prompt is encoded neither allocates.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -53,8 +53,8 @@ struct Generated {
   index_t prompt_tokens = 0, new_tokens = 0;
   double prefill_seconds = 0, decode_seconds = 0;  ///< decode: all tokens after the first
   StopReason reason = StopReason::max_new;
-  /// The newest token: chosen and passed on, but not yet in the session, which ends before it; -1 where there is none. To go
-  /// on later, give it to prefill() or generate_ids() before what follows.
+  /// The newest token: chosen and passed on, but not yet in the session, which ends before it; -1 where there is none.
+  /// To go on later, give it to prefill() or generate_ids() before what follows.
   std::int32_t pending = -1;
 
   [[nodiscard]] double prefill_rate() const {
@@ -68,12 +68,13 @@ struct Generated {
 
 /// Continues `prompt`; sink(id) gets every new id and returns whether to go on. `S` is a Session or an AnySession.
 template <class S, class Sink>
-[[nodiscard]] result<Generated> generate_ids(S& session, std::span<const std::int32_t> prompt, const GenerateOptions& options,
-                                             Sink&& sink) {
+[[nodiscard]] result<Generated> generate_ids(S& session, std::span<const std::int32_t> prompt,
+                                             const GenerateOptions& options, Sink&& sink) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
   if (status s = check(options.sampling()); !s) return fail(s.error());
-  if (options.max_new < 0) return fail(errc::invalid_argument, text("max_new is ", options.max_new, "; it must not be negative"));
+  if (options.max_new < 0)
+    return fail(errc::invalid_argument, text("max_new is ", options.max_new, "; it must not be negative"));
   Generated g;
   g.prompt_tokens = static_cast<index_t>(prompt.size());
   Clock::time_point start = Clock::now();

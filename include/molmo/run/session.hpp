@@ -5,8 +5,8 @@
 //   auto session = make_session(*model, cpu, {.context = 2048});
 //   auto logits = session->prefill(ids);          the logits after the last id
 //   logits = session->decode(next_id);            ... and after one more
-// Any number of sessions may share a model; one session belongs to one thread at a time. After make_session() nothing is
-// allocated. Every failure leaves the session as it was before the call, ready for the next.
+// Any number of sessions may share a model; one session belongs to one thread at a time. After make_session() nothing
+// is allocated. Every failure leaves the session as it was before the call, ready for the next.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -23,8 +23,8 @@
 namespace molmo::inline v0 {
 
 struct SessionOptions {
-  index_t context = 0;         ///< positions of the KV cache; 0: the model's max_sequence_length, at most 4096
-  index_t prefill_chunk = 512; ///< ids per step of a prefill; the workspace grows with it
+  index_t context = 0;               ///< positions of the KV cache; 0: the model's max_sequence_length, at most 4096
+  index_t prefill_chunk = 512;       ///< ids per step of a prefill; the workspace grows with it
   MemoryResource* memory = nullptr;  ///< null: the heap
 };
 
@@ -70,12 +70,13 @@ class Session {
   Session(Session&&) noexcept = default;
   Session& operator=(Session&&) noexcept = default;
 
-  /// Appends ids and returns the logits after the last of them, [logits_size], valid until the next call. `stop` is looked
-  /// at between layers; `progress` counts ids. errc::empty_prompt, errc::context_full, errc::invalid_argument (an id outside
-  /// the vocabulary), errc::cancelled.
-  [[nodiscard]] result<std::span<const float>> prefill(std::span<const std::int32_t> ids, const std::stop_token& stop = {},
-                                                       ProgressSink progress = {}) {
-    if (ids.empty()) return fail(errc::empty_prompt, "there are no tokens to continue; give at least one id (the BOS token, say)");
+  /// Appends ids and returns the logits after the last of them, [logits_size], valid until the next call. `stop` is
+  /// looked at between layers; `progress` counts ids. errc::empty_prompt, errc::context_full, errc::invalid_argument
+  /// (an id outside the vocabulary), errc::cancelled.
+  [[nodiscard]] result<std::span<const float>> prefill(std::span<const std::int32_t> ids,
+                                                       const std::stop_token& stop = {}, ProgressSink progress = {}) {
+    if (ids.empty())
+      return fail(errc::empty_prompt, "there are no tokens to continue; give at least one id (the BOS token, say)");
     if (status s = accepts(ids); !s) return fail(s.error());
     const index_t before = length();
     const index_t count = static_cast<index_t>(ids.size());
@@ -119,8 +120,9 @@ class Session {
   [[nodiscard]] status accepts(std::span<const std::int32_t> ids) const {
     constexpr index_t known = M::config.embedding_rows() + M::config.additional_vocab_size;
     if (static_cast<index_t>(ids.size()) > context() - length())
-      return fail(errc::context_full, text("the context is full: ", length(), " of ", context(), " positions are taken and ",
-                                           ids.size(), " more are asked for; rewind, or make a session with a larger context"));
+      return fail(errc::context_full,
+                  text("the context is full: ", length(), " of ", context(), " positions are taken and ", ids.size(),
+                       " more are asked for; rewind, or make a session with a larger context"));
     for (const std::int32_t id : ids)
       if (id < 0 || id >= known)
         return fail(errc::invalid_argument, text("token id ", id, " lies outside the model's vocabulary of ", known));
@@ -147,13 +149,15 @@ template <class M, class Ctx>
   if (o.context < 1) return fail(errc::invalid_argument, text("context is ", o.context, "; it must be at least 1"));
   if (o.context > index_t{1} << 32)
     return fail(errc::invalid_argument, text("context is ", o.context, ", more than the 4294967296 allowed"));
-  if (o.prefill_chunk < 1) return fail(errc::invalid_argument, text("prefill_chunk is ", o.prefill_chunk, "; it must be at least 1"));
+  if (o.prefill_chunk < 1)
+    return fail(errc::invalid_argument, text("prefill_chunk is ", o.prefill_chunk, "; it must be at least 1"));
   Session<M, Ctx> s(model, ctx);
   const MemoryPlan plan = memory_plan<M>(o);
   s.cache_ = KvCache::for_model<M>(o.context, o.memory);
   s.arena_ = Arena(plan.workspace + plan.logits, o.memory);
   if (!s.cache_.ok() || !s.arena_.ok())
-    return fail(errc::out_of_memory, text("no memory for a session of ", o.context, " positions: ", plan.total(), " bytes"));
+    return fail(errc::out_of_memory,
+                text("no memory for a session of ", o.context, " positions: ", plan.total(), " bytes"));
   s.work_ = M::make_workspace(s.arena_, o.prefill_chunk);
   s.logits_ = s.arena_.template take<float>(static_cast<std::size_t>(M::logits_size));
   s.scratch_ = s.arena_.template take<Candidate>(static_cast<std::size_t>(M::logits_size));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights from a checkpoint into a model: load<Model>(directory).
 //
-// Matrices stay where they are, in the mapped file, in the file's own format; only norm weights, biases and what the file
-// left misaligned are copied, into one arena. The matrices of a model so small that it lives in the caches are copied too,
-// to the start of cache lines: a register load that straddles two lines takes twice as long. The checkpoint must fit the type: otherwise one report names every config
-// field that differs and every tensor that is missing, unused or of another shape, and nothing is loaded.
+// Matrices stay where they are, in the mapped file, in the file's own format; only norm weights, biases and what the
+// file left misaligned are copied, into one arena. The matrices of a model so small that it lives in the caches are
+// copied too, to the start of cache lines: a register load that straddles two lines takes twice as long. The checkpoint
+// must fit the type: otherwise one report names every config field that differs and every tensor that is missing,
+// unused or of another shape, and nothing is loaded.
 #pragma once
 
 #include <molmo/io/checkpoint.hpp>
@@ -18,10 +19,10 @@
 namespace molmo::inline v0 {
 
 struct LoadOptions {
-  ProgressSink progress{};  ///< told while files are opened
-  bool copy = false;        ///< read the files into memory instead of mapping them
+  ProgressSink progress{};                              ///< told while files are opened
+  bool copy = false;                                    ///< read the files into memory instead of mapping them
   std::uint64_t align_below = std::uint64_t{32} << 20;  ///< checkpoints of fewer bytes are copied to aligned memory
-  MemoryResource* memory = nullptr;  ///< for the arena; null: the heap
+  MemoryResource* memory = nullptr;                     ///< for the arena; null: the heap
   const zoo::Family* family = nullptr;  ///< a family of your own; null: the one that config.json's model_type names
 };
 
@@ -84,7 +85,8 @@ class Report {
 }
 /// Does this matrix have to be copied? Always where its numbers are misaligned; in a small checkpoint for speed, too.
 [[nodiscard]] inline bool must_copy(const TensorInfo& t, bool cache_sized) {
-  return misaligned(t, static_cast<std::uintptr_t>(bytes_per_element(t.dtype))) || (cache_sized && misaligned(t, cache_line));
+  return misaligned(t, static_cast<std::uintptr_t>(bytes_per_element(t.dtype))) ||
+         (cache_sized && misaligned(t, cache_line));
 }
 
 /// Tensors that are no weights: tables that old checkpoints saved along with them.
@@ -180,8 +182,8 @@ void bind(M& model, const Checkpoint& checkpoint, const Names& names, bool cache
 
 }  // namespace detail
 
-/// Loads a Hugging Face checkpoint folder into the model type M = Llm<config>. errc::mismatch carries the report of all that
-/// does not fit; other errors come from the files.
+/// Loads a Hugging Face checkpoint folder into the model type M = Llm<config>. errc::mismatch carries the report of all
+/// that does not fit; other errors come from the files.
 template <class M>
 [[nodiscard]] result<Loaded<M>> load(const std::string& directory, const LoadOptions& options = {}) {
   const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
@@ -197,7 +199,8 @@ template <class M>
   const bool cache_sized = state->checkpoint.bytes() < options.align_below;
   const std::size_t copied = detail::compare(state->model, state->checkpoint, names, cache_sized, report);
   if (!report.empty())
-    return fail(errc::mismatch, text("the checkpoint in ", directory, " does not fit this model type:", report.joined()));
+    return fail(errc::mismatch,
+                text("the checkpoint in ", directory, " does not fit this model type:", report.joined()));
   state->arena = Arena(copied, options.memory);
   if (!state->arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
   detail::bind(state->model, state->checkpoint, names, cache_sized, state->arena);

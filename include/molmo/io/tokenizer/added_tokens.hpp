@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // AddedTokens: the tokens that are cut out of a text before any splitting or merging, such as <|endoftext|>.
 //
-// At each place the longest token that begins there wins, from left to right. Tokens are sorted, so a match narrows a range
-// byte by byte; a table of first bytes skips all other places. lstrip and rstrip take the white space beside a match with it;
-// single_word asks for no word character beside it. Time: text length * length of the longest token at worst, which is bounded.
+// At each place the longest token that begins there wins, from left to right. Tokens are sorted, so a match narrows a
+// range byte by byte; a table of first bytes skips all other places. lstrip and rstrip take the white space beside a
+// match with it; single_word asks for no word character beside it. Time: text length * length of the longest token at
+// worst, which is bounded.
 #pragma once
 
 #include <molmo/io/tokenizer/unicode.hpp>
@@ -38,11 +39,13 @@ class AddedTokenFinder {
  public:
   /// `text` is what to look for: the token's content, normalised in the second pass.
   void add(const AddedToken& token, std::string text) {
-    if (!text.empty()) patterns_.push_back({std::move(text), token.id, token.single_word, token.lstrip, token.rstrip, token.special});
+    if (!text.empty())
+      patterns_.push_back({std::move(text), token.id, token.single_word, token.lstrip, token.rstrip, token.special});
   }
   /// To be called once after the last add().
   void finish() {
-    std::stable_sort(patterns_.begin(), patterns_.end(), [](const Pattern& a, const Pattern& b) { return a.text < b.text; });
+    std::stable_sort(patterns_.begin(), patterns_.end(),
+                     [](const Pattern& a, const Pattern& b) { return a.text < b.text; });
     std::size_t i = 0;
     for (unsigned b = 0; b < 256; ++b) {
       first_[b] = static_cast<std::uint32_t>(i);
@@ -52,8 +55,8 @@ class AddedTokenFinder {
   }
   [[nodiscard]] bool empty() const { return patterns_.empty(); }
 
-  /// Cuts `text` (valid UTF-8) into tokens and what stands between: calls token(id) and between(begin, end), in order, until
-  /// one returns false. A special token that is found while !special is plain text, and ends up between.
+  /// Cuts `text` (valid UTF-8) into tokens and what stands between: calls token(id) and between(begin, end), in order,
+  /// until one returns false. A special token that is found while !special is plain text, and ends up between.
   template <class Token, class Between>
   bool cut(std::string_view text, bool special, Token token, Between between) const {
     std::size_t done = 0;
@@ -110,9 +113,12 @@ class AddedTokenFinder {
       if (patterns_[low].text.size() == n) found = &patterns_[low];
       if (at + n >= text.size()) break;
       const auto next = static_cast<unsigned char>(text[at + n]);
-      const auto at_n = [n](const Pattern& p) { return p.text.size() > n ? static_cast<unsigned char>(p.text[n]) : -1; };
+      const auto at_n = [n](const Pattern& p) {
+        return p.text.size() > n ? static_cast<unsigned char>(p.text[n]) : -1;
+      };
       const auto begin = patterns_.begin();
-      const auto from = std::partition_point(begin + low, begin + high, [&](const Pattern& p) { return at_n(p) < next; });
+      const auto from =
+          std::partition_point(begin + low, begin + high, [&](const Pattern& p) { return at_n(p) < next; });
       const auto to = std::partition_point(from, begin + high, [&](const Pattern& p) { return at_n(p) == next; });
       low = static_cast<std::uint32_t>(from - begin);
       high = static_cast<std::uint32_t>(to - begin);
@@ -137,12 +143,14 @@ class AddedTokens {
       const Id known = vocabulary.find(t.content);
       const auto taken = vocabulary.token(t.id);
       if ((known != no_id && known != t.id) || (taken && *taken != t.content))
-        return fail(errc::format, text("the added token ", in_quotes(t.content), " has the id ", t.id, ", but in the vocabulary ",
-                                       known != no_id ? text("it has ", known) : text("that is ", in_quotes(*taken))));
+        return fail(errc::format,
+                    text("the added token ", in_quotes(t.content), " has the id ", t.id, ", but in the vocabulary ",
+                         known != no_id ? text("it has ", known) : text("that is ", in_quotes(*taken))));
     }
     std::erase_if(tokens, [](const AddedToken& t) { return t.content.empty(); });  // ignored, as elsewhere
     all.tokens_ = std::move(tokens);
-    std::stable_sort(all.tokens_.begin(), all.tokens_.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+    std::stable_sort(all.tokens_.begin(), all.tokens_.end(),
+                     [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
     for (std::size_t i = 0; i < all.tokens_.size(); ++i) all.by_content_.push_back(static_cast<std::uint32_t>(i));
     std::sort(all.by_content_.begin(), all.by_content_.end(),
               [&](std::uint32_t a, std::uint32_t b) { return all.tokens_[a].content < all.tokens_[b].content; });
@@ -150,7 +158,8 @@ class AddedTokens {
       const AddedToken& a = all.tokens_[i - 1];
       const AddedToken& b = all.tokens_[i];
       if (a.id == b.id)
-        return fail(errc::format, text("the added tokens ", in_quotes(a.content), " and ", in_quotes(b.content), " have the same id ", b.id));
+        return fail(errc::format, text("the added tokens ", in_quotes(a.content), " and ", in_quotes(b.content),
+                                       " have the same id ", b.id));
       const std::string& content = all.tokens_[all.by_content_[i]].content;
       if (all.tokens_[all.by_content_[i - 1]].content == content)
         return fail(errc::format, text("the added token ", in_quotes(content), " stands twice in the file"));
@@ -159,7 +168,8 @@ class AddedTokens {
   }
 
   [[nodiscard]] const AddedToken* by_id(Id id) const {
-    const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), id, [](const AddedToken& t, Id i) { return t.id < i; });
+    const auto at =
+        std::lower_bound(tokens_.begin(), tokens_.end(), id, [](const AddedToken& t, Id i) { return t.id < i; });
     return at != tokens_.end() && at->id == id ? &*at : nullptr;
   }
   [[nodiscard]] const AddedToken* by_content(std::string_view content) const {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bpe: byte-pair encoding of one piece of text, as Hugging Face tokenizers does it, for byte-level and SentencePiece-style files.
+// Bpe: byte-pair encoding of one piece of text, as Hugging Face tokenizers does it, for byte-level and
+// SentencePiece-style files.
 //
 //   piece -> one symbol per character -> merges -> ids
-// A character without a token becomes its bytes <0xE2> (byte_fallback), else the unknown token, else nothing. Const and without
-// a cache, so any number of threads may encode. Speed: symbols by table for bytes and ASCII; a text without a pre-tokenizer is
-// cut at U+2581 where no merge can reach across, which keeps pieces short and changes no id.
+// A character without a token becomes its bytes <0xE2> (byte_fallback), else the unknown token, else nothing. Const and
+// without a cache, so any number of threads may encode. Speed: symbols by table for bytes and ASCII; a text without a
+// pre-tokenizer is cut at U+2581 where no merge can reach across, which keeps pieces short and changes no id.
 #pragma once
 
 #include <molmo/io/tokenizer/byte_level.hpp>
@@ -34,8 +35,9 @@ struct BpeOptions {
   bool byte_level = false;  ///< pieces are bytes; the vocabulary is written in the characters of byte_level.hpp
 };
 
-/// The merges as they stand in a file: pairs of tokens, each behind its length (one byte, or 255 and four bytes). A file may list
-/// its merges before its vocabulary, and ten million of them, so they wait here and take no more room than in the file.
+/// The merges as they stand in a file: pairs of tokens, each behind its length (one byte, or 255 and four bytes). A
+/// file may list its merges before its vocabulary, and ten million of them, so they wait here and take no more room
+/// than in the file.
 class MergeTexts {
  public:
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -79,9 +81,10 @@ struct BpeSpace {
 
 class Bpe {
  public:
-  /// `vocabulary` is finished; `specials`, ascending, are never taken for a whole piece by ignore_merges: text must not become a
-  /// control token that way. Errors: a merge whose parts or product are no tokens.
-  [[nodiscard]] static result<Bpe> make(Vocabulary vocabulary, const MergeTexts& texts, BpeOptions options, std::vector<Id> specials = {}) {
+  /// `vocabulary` is finished; `specials`, ascending, are never taken for a whole piece by ignore_merges: text must not
+  /// become a control token that way. Errors: a merge whose parts or product are no tokens.
+  [[nodiscard]] static result<Bpe> make(Vocabulary vocabulary, const MergeTexts& texts, BpeOptions options,
+                                        std::vector<Id> specials = {}) {
     Bpe bpe;
     bpe.specials_ = std::move(specials);
     bpe.vocabulary_ = std::move(vocabulary);
@@ -99,10 +102,13 @@ class Bpe {
         return fail(errc::format, text("merge ", rank, ": ", in_quotes(right), " lacks the continuing_subword_prefix"));
       product.assign(left).append(right.substr(prefix));
       const Id l = bpe.vocabulary_.find(left), r = bpe.vocabulary_.find(right);
-      p = bpe.vocabulary_.token(p + 1) == product ? p + 1 : bpe.vocabulary_.find(product);  // trainers number products in order
+      p = bpe.vocabulary_.token(p + 1) == product ? p + 1
+                                                  : bpe.vocabulary_.find(product);  // trainers number products in order
       if (l == no_id || r == no_id || p == no_id)
         return fail(errc::format, text("merge ", rank, " (", in_quotes(left), ", ", in_quotes(right), "): ",
-                                       in_quotes(l == no_id ? left : r == no_id ? right : std::string_view(product)),
+                                       in_quotes(l == no_id   ? left
+                                                 : r == no_id ? right
+                                                              : std::string_view(product)),
                                        " is not in the vocabulary"));
       if (status s = bpe.merges_.add(l, r, p); !s) return fail(s.error());
       boundary.note(bpe, left, right, l, r);
@@ -114,10 +120,12 @@ class Bpe {
     return bpe;
   }
 
-  /// Appends the ids of a piece: bytes of valid UTF-8, at most 1 GiB. Error: an unknown token is needed that does not exist.
+  /// Appends the ids of a piece: bytes of valid UTF-8, at most 1 GiB. Error: an unknown token is needed that does not
+  /// exist.
   [[nodiscard]] status encode(std::string_view piece, BpeSpace& space, std::vector<Id>& out) const {
     if (options_.ignore_merges) {
-      if (const Id whole = find_piece(piece, space); whole != no_id && !std::binary_search(specials_.begin(), specials_.end(), whole)) {
+      if (const Id whole = find_piece(piece, space);
+          whole != no_id && !std::binary_search(specials_.begin(), specials_.end(), whole)) {
         out.push_back(whole);
         return {};
       }
@@ -139,8 +147,8 @@ class Bpe {
  private:
   static constexpr std::string_view space_char = "\xE2\x96\x81";  // U+2581
 
-  /// Whether text may be cut before every U+2581 except behind the characters of `joined`: no merge may then reach across,
-  /// and symbols must spell the text, which unknown and byte tokens do not.
+  /// Whether text may be cut before every U+2581 except behind the characters of `joined`: no merge may then reach
+  /// across, and symbols must spell the text, which unknown and byte tokens do not.
   struct Boundary {
     std::vector<char32_t> joined;
     bool odd_merge = false;
@@ -150,7 +158,8 @@ class Bpe {
         const char32_t last = read_valid_before(left, left.size()).code;
         if (joined.empty() || joined.back() != last) joined.push_back(last);
       }
-      odd_merge |= left.empty() || right.empty() || l == bpe.unk_ || r == bpe.unk_ || bpe.is_byte_token(left) || bpe.is_byte_token(right);
+      odd_merge |= left.empty() || right.empty() || l == bpe.unk_ || r == bpe.unk_ || bpe.is_byte_token(left) ||
+                   bpe.is_byte_token(right);
     }
     [[nodiscard]] bool usable(const Bpe& bpe) const {
       const BpeOptions& o = bpe.options_;
@@ -219,8 +228,8 @@ class Bpe {
       }
       if (!options_.unk_token) continue;
       if (unk_ == no_id)
-        return fail(errc::format, text("the text has a character without a token, and the unk_token ", in_quotes(*options_.unk_token),
-                                       " is not in the vocabulary"));
+        return fail(errc::format, text("the text has a character without a token, and the unk_token ",
+                                       in_quotes(*options_.unk_token), " is not in the vocabulary"));
       if (unknown && !options_.fuse_unk) space.ids.push_back(unk_);
       unknown = true;
     }

@@ -2,9 +2,11 @@
 // Decoder: tokens -> text, one token at a time, so that decoding a stream and decoding a list are the same code.
 //
 //   ByteLevel                                     bytes of each token, then UTF-8
-//   Sequence[Replace, ByteFallback, Fuse, Strip]  SentencePiece-style, any of the four left out; Metaspace; null: joined by spaces
-// Bytes that are no UTF-8 become U+FFFD, one per maximal invalid part (ByteLevel) or, where tokens <0xE2> spell single bytes,
-// one per byte of the run of such tokens. What may still change is held back: at most 3 bytes, or the current run of byte tokens.
+//   Sequence[Replace, ByteFallback, Fuse, Strip]  SentencePiece-style, any of the four left out; Metaspace; null:
+//   joined by spaces
+// Bytes that are no UTF-8 become U+FFFD, one per maximal invalid part (ByteLevel) or, where tokens <0xE2> spell single
+// bytes, one per byte of the run of such tokens. What may still change is held back: at most 3 bytes, or the current
+// run of byte tokens.
 #pragma once
 
 #include <molmo/io/tokenizer/byte_level.hpp>
@@ -27,10 +29,10 @@ class Decoder {
     std::string scratch;  // the token at work
     std::string other;
     Utf8State utf8;
-    bool broken = false;   // the run of byte tokens is no UTF-8
+    bool broken = false;    // the run of byte tokens is no UTF-8
     bool stripped = false;  // the start of the text is decided
-    std::size_t cut = 0;   // characters stripped from the start
-    bool begun = false;    // a token was seen
+    std::size_t cut = 0;    // characters stripped from the start
+    bool begun = false;     // a token was seen
   };
 
   /// From the `decoder` of tokenizer.json, null included.
@@ -53,14 +55,15 @@ class Decoder {
         append_bytes_of_chars(state.scratch, token);
         for (const char c : state.scratch) push_byte(c, state, out);
         return;
-      case Kind::pieces: break;
+      case Kind::pieces:
+        break;
     }
     state.scratch.assign(token);
     for (const Replace& r : replaces_) {
       if (state.scratch.find(r.from) == std::string::npos) continue;
       state.other.clear();
-      (void)replace_all(state.scratch, r.from, first && r.drop_in_first ? std::string_view() : std::string_view(r.to), state.other,
-                        static_cast<std::size_t>(-1));
+      (void)replace_all(state.scratch, r.from, first && r.drop_in_first ? std::string_view() : std::string_view(r.to),
+                        state.other, static_cast<std::size_t>(-1));
       std::swap(state.scratch, state.other);
     }
     const int byte = byte_fallback_ ? byte_of(state.scratch) : -1;
@@ -113,11 +116,15 @@ class Decoder {
     }
   }
 
-  /// The byte that a token <0xE2> stands for, or -1. Takes what Rust's u8::from_str_radix takes: either case, a leading plus.
+  /// The byte that a token <0xE2> stands for, or -1. Takes what Rust's u8::from_str_radix takes: either case, a leading
+  /// plus.
   [[nodiscard]] static int byte_of(std::string_view token) {
     if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
     const auto digit = [](char c) {
-      return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      return c >= '0' && c <= '9'   ? c - '0'
+             : c >= 'a' && c <= 'f' ? c - 'a' + 10
+             : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                    : -1;
     };
     const int high = token[3] == '+' ? 0 : digit(token[3]), low = digit(token[4]);
     return high < 0 || low < 0 ? -1 : 16 * high + low;
@@ -176,7 +183,8 @@ class Decoder {
     if (type == "Replace") {
       auto pattern = read_pattern(value, "decoder Replace");
       if (!pattern) return fail(pattern.error());
-      if (pattern->is_regex || pattern->text.empty()) return not_supported("decoder Replace: the pattern", pattern->text);
+      if (pattern->is_regex || pattern->text.empty())
+        return not_supported("decoder Replace: the pattern", pattern->text);
       replaces_.push_back({std::string(pattern->text), std::string(f.string("content"))});
       if (replaces_over || replaces_.size() > 16) return out_of_order();
       if (replaces_.back().to.size() > 64) return not_supported("decoder Replace: content", replaces_.back().to);

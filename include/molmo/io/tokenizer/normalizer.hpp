@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Normalizer: what tokenizer.json does to a text before it looks for pieces: Prepend, Replace, NFC, or a Sequence of them.
+// Normalizer: what tokenizer.json does to a text before it looks for pieces: Prepend, Replace, NFC, or a Sequence of
+// them.
 //
-// Each stretch of text between added tokens is normalised by itself. Anything else in the file (NFD, NFKC, Lowercase, regular
-// expressions ...) is refused by name rather than left out. No step may lengthen a text more than 16-fold.
+// Each stretch of text between added tokens is normalised by itself. Anything else in the file (NFD, NFKC, Lowercase,
+// regular expressions ...) is refused by name rather than left out. No step may lengthen a text more than 16-fold.
 #pragma once
 
 #include <molmo/io/json_value.hpp>
@@ -23,7 +24,8 @@ namespace molmo::inline v0::tokenizer {
 }
 
 /// Replaces every `from` in `s`, from left to right, appending to `out`. False: `out` would exceed `limit` bytes.
-[[nodiscard]] inline bool replace_all(std::string_view s, std::string_view from, std::string_view to, std::string& out, std::size_t limit) {
+[[nodiscard]] inline bool replace_all(std::string_view s, std::string_view from, std::string_view to, std::string& out,
+                                      std::size_t limit) {
   for (;;) {
     const std::size_t at = s.find(from);
     const bool last = at == s.npos;
@@ -128,7 +130,8 @@ class Normalizer {
       if (!pattern) return fail(pattern.error());
       auto content = value.string("content");
       if (!content) return fail(errc::format, text("normalizer Replace: ", content.error().message));
-      if (pattern->is_regex || pattern->text.empty()) return not_supported("normalizer Replace: the pattern", pattern->text);
+      if (pattern->is_regex || pattern->text.empty())
+        return not_supported("normalizer Replace: the pattern", pattern->text);
       steps_.push_back({Kind::replace, std::string(pattern->text), std::string(*content)});
       return {};
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // PostProcessor: the ids that tokenizer.json puts before and behind a single text, such as beginning-of-text.
 //
-//   TemplateProcessing (`single`)   BertProcessing, RobertaProcessing (cls A sep)   ByteLevel (offsets only: nothing)   Sequence
+//   TemplateProcessing (`single`)   BertProcessing, RobertaProcessing (cls A sep)   ByteLevel (offsets only: nothing)
+//   Sequence
 // Templates for pairs of texts are not read. Anything else is refused by name.
 #pragma once
 
@@ -59,7 +60,8 @@ class PostProcessor {
   /// ["</s>", 2]
   [[nodiscard]] static result<Id> pair_id(const json::Value& value, std::string_view name) {
     const json::Value* pair = value.present(name);
-    if (!pair || pair->size() != 2) return fail(errc::format, text("post_processor: field '", name, "' must be [token, id]"));
+    if (!pair || pair->size() != 2)
+      return fail(errc::format, text("post_processor: field '", name, "' must be [token, id]"));
     auto id = (*pair)[1].as_integer(name, 0, last_id);
     if (!id) return fail(id.error());
     return static_cast<Id>(*id);
@@ -69,7 +71,8 @@ class PostProcessor {
   [[nodiscard]] status add_template(const json::Value& value) {
     const json::Value* single = value.present("single");
     const json::Value* specials = value.present("special_tokens");
-    if (!single || !single->is_array()) return fail(errc::format, "post_processor: TemplateProcessing needs an array 'single'");
+    if (!single || !single->is_array())
+      return fail(errc::format, "post_processor: TemplateProcessing needs an array 'single'");
     std::vector<Id> before, behind;
     bool text_seen = false;
     for (std::size_t i = 0; i < single->size(); ++i) {
@@ -77,7 +80,8 @@ class PostProcessor {
       if (const json::Value* sequence = piece.present("Sequence")) {
         auto name = sequence->string("id");
         if (!name) return fail(name.error());
-        if (*name != "A" || text_seen) return not_supported("post_processor: the template for one text has another sequence", *name);
+        if (*name != "A" || text_seen)
+          return not_supported("post_processor: the template for one text has another sequence", *name);
         text_seen = true;
         continue;
       }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // PreTokenizer: cuts a normalised text into the pieces that are merged each by itself.
 //
-//   Split (the patterns of split.hpp, or a literal)  Digits  Metaspace  ByteLevel (last; its pieces are bytes)  Sequence
-// A stage hands its pieces to the next, piece by piece, so nothing is collected. Anything else is refused by name, an unknown
-// regular expression with its text.
+//   Split (the patterns of split.hpp, or a literal)  Digits  Metaspace  ByteLevel (last; its pieces are bytes) Sequence
+// A stage hands its pieces to the next, piece by piece, so nothing is collected. Anything else is refused by name, an
+// unknown regular expression with its text.
 #pragma once
 
 #include <molmo/io/tokenizer/normalizer.hpp>
@@ -37,7 +37,8 @@ class PreTokenizer {
   /// Whether the pieces are to be read as bytes (see byte_level.hpp).
   [[nodiscard]] bool byte_level() const { return byte_level_; }
 
-  /// Calls sink(piece) for each piece of `text`, in order, until one returns false. `at_start`: the text opens the document.
+  /// Calls sink(piece) for each piece of `text`, in order, until one returns false. `at_start`: the text opens the
+  /// document.
   template <class Sink>
   bool cut(std::string_view text, bool at_start, Space& space, Sink&& sink) const {
     return run(0, text, at_start, space, sink);
@@ -56,8 +57,8 @@ class PreTokenizer {
     std::string literal{};  // of a Split, or the replacement of a Metaspace
   };
 
-  /// Calls piece(begin, end) for what `behavior` makes of matches and the gaps between them. match(from) -> [begin, end) of the
-  /// next match at or behind `from`, begin = end = text size where there is none.
+  /// Calls piece(begin, end) for what `behavior` makes of matches and the gaps between them. match(from) -> [begin,
+  /// end) of the next match at or behind `from`, begin = end = text size where there is none.
   template <class Match, class Piece>
   static bool split(std::string_view text, SplitBehavior behavior, bool invert, Match match, Piece piece) {
     std::size_t begin = 0, end = 0;  // the piece that waits for what comes next
@@ -106,8 +107,11 @@ class PreTokenizer {
           at = end;
         }
         return true;
-      case Kind::literal: return split(text, stage.behavior, stage.invert, literal, next);
-      case Kind::digits: return split(text, stage.behavior, false, [&](std::size_t at) { return next_digit(text, at); }, next);
+      case Kind::literal:
+        return split(text, stage.behavior, stage.invert, literal, next);
+      case Kind::digits:
+        return split(
+            text, stage.behavior, false, [&](std::size_t at) { return next_digit(text, at); }, next);
       case Kind::prefix_space:
         if (text.front() == ' ') return next(0, text.size());
         space[k].assign(1, ' ').append(text);
@@ -143,7 +147,8 @@ class PreTokenizer {
     json::Fields f(value, "pre_tokenizer.");
     const std::string_view type = f.string("type");
     if (!f.ok()) return fail(f.error());
-    if (byte_level_) return fail(errc::unsupported, text("pre_tokenizer: ", in_quotes(type), " behind ByteLevel is not supported"));
+    if (byte_level_)
+      return fail(errc::unsupported, text("pre_tokenizer: ", in_quotes(type), " behind ByteLevel is not supported"));
     if (type == "Sequence") {
       const json::Value* all = value.present("pretokenizers");
       if (!all || !all->is_array()) return fail(errc::format, "pre_tokenizer: Sequence needs an array 'pretokenizers'");
@@ -170,9 +175,11 @@ class PreTokenizer {
       const bool add = f.boolean_or("add_prefix_space", true);  // how older files say it
       const std::string_view scheme = f.string_or("prepend_scheme", add ? "always" : "never");
       stage.prepend = !add || scheme == "never" ? Prepend::never : scheme == "first" ? Prepend::first : Prepend::always;
-      if (scheme != "always" && scheme != "first" && scheme != "never") return not_supported("pre_tokenizer Metaspace: prepend_scheme", scheme);
+      if (scheme != "always" && scheme != "first" && scheme != "never")
+        return not_supported("pre_tokenizer Metaspace: prepend_scheme", scheme);
       if (f.ok() && (stage.literal.empty() || read_valid(stage.literal, 0).size != stage.literal.size()))
-        return fail(errc::format, text("pre_tokenizer Metaspace: replacement must be one character, not ", in_quotes(stage.literal)));
+        return fail(errc::format,
+                    text("pre_tokenizer Metaspace: replacement must be one character, not ", in_quotes(stage.literal)));
       stages_.push_back(stage);
     } else if (type == "Split") {
       if (status s = add_split(value, f, stage); !s) return s;
@@ -191,12 +198,18 @@ class PreTokenizer {
     stage.invert = f.boolean_or("invert", false);
     if (!f.ok()) return fail(f.error());
     using enum SplitBehavior;
-    if (behavior == "Removed") stage.behavior = removed;
-    else if (behavior == "Isolated") stage.behavior = isolated;
-    else if (behavior == "MergedWithPrevious") stage.behavior = merged_with_previous;
-    else if (behavior == "MergedWithNext") stage.behavior = merged_with_next;
-    else if (behavior == "Contiguous") stage.behavior = contiguous;
-    else return not_supported("pre_tokenizer Split: behavior", behavior);
+    if (behavior == "Removed")
+      stage.behavior = removed;
+    else if (behavior == "Isolated")
+      stage.behavior = isolated;
+    else if (behavior == "MergedWithPrevious")
+      stage.behavior = merged_with_previous;
+    else if (behavior == "MergedWithNext")
+      stage.behavior = merged_with_next;
+    else if (behavior == "Contiguous")
+      stage.behavior = contiguous;
+    else
+      return not_supported("pre_tokenizer Split: behavior", behavior);
     if (pattern->is_regex) {
       const auto rules = known_split_pattern(pattern->text);
       if (!rules) return not_supported("pre_tokenizer Split: the regular expression", pattern->text);

@@ -2,9 +2,10 @@
 // The split patterns of byte-level tokenizers (GPT-2, Llama-3, Qwen2, cl100k, o200k), as hand-written scanners.
 //
 //   end = rules.next(text, at)      // the piece [at, end); pieces cover the text without gaps
-// A pattern is recognised by its exact text and no regular expression is ever run, so hostile files and texts cannot make it
-// slow: each scanner is a loop, linear in the text, without recursion or state. The result is that of a backtracking engine
-// that takes the first alternative that matches (Oniguruma): the comments show the alternative each step stands for.
+// A pattern is recognised by its exact text and no regular expression is ever run, so hostile files and texts cannot
+// make it slow: each scanner is a loop, linear in the text, without recursion or state. The result is that of a
+// backtracking engine that takes the first alternative that matches (Oniguruma): the comments show the alternative each
+// step stands for.
 #pragma once
 
 #include <molmo/io/tokenizer/unicode.hpp>
@@ -220,9 +221,12 @@ class Cursor {
 
 inline std::size_t SplitRules::next(std::string_view text, std::size_t at) const {
   switch (family) {
-    case Family::gpt2: return scan::gpt2(text, at);
-    case Family::cl100k: return scan::cl100k(text, at, digits);
-    case Family::o200k: return scan::o200k(text, at, digits);
+    case Family::gpt2:
+      return scan::gpt2(text, at);
+    case Family::cl100k:
+      return scan::cl100k(text, at, digits);
+    case Family::o200k:
+      return scan::o200k(text, at, digits);
   }
   return text.size();
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// read_tokenizer_json(text): the parts of a tokenizer.json, streamed: vocabulary and merges go straight into their tables, only
-// the short descriptions of the pipeline become trees.
+// read_tokenizer_json(text): the parts of a tokenizer.json, streamed: vocabulary and merges go straight into their
+// tables, only the short descriptions of the pipeline become trees.
 //
-// Ignored on purpose: `truncation` and `padding`, which belong to whoever makes batches. Errors name the field; a model other
-// than BPE is errc::unsupported. Memory and time are linear in the file.
+// Ignored on purpose: `truncation` and `padding`, which belong to whoever makes batches. Errors name the field; a model
+// other than BPE is errc::unsupported. Memory and time are linear in the file.
 #pragma once
 
 #include <molmo/io/json.hpp>
@@ -35,14 +35,22 @@ class TokenizerJsonReader : public json::Handler {
   TokenizerJson parts;
   bool has_vocabulary = false, has_merges = false;
 
-  bool null() { return forward([](json::Builder& b) { return b.null(); }); }
-  bool boolean(bool v) { return forward([v](json::Builder& b) { return b.boolean(v); }); }
-  bool negative(std::int64_t n) { return forward([n](json::Builder& b) { return b.negative(n); }); }
+  bool null() {
+    return forward([](json::Builder& b) { return b.null(); });
+  }
+  bool boolean(bool v) {
+    return forward([v](json::Builder& b) { return b.boolean(v); });
+  }
+  bool negative(std::int64_t n) {
+    return forward([n](json::Builder& b) { return b.negative(n); });
+  }
   bool unsigned_integer(std::uint64_t n) {
     if (!building_ && at_ == At::vocabulary) return check(parts.vocabulary.add(key_, n));
     return forward([n](json::Builder& b) { return b.unsigned_integer(n); });
   }
-  bool number(double x, std::string_view s) { return forward([x, s](json::Builder& b) { return b.number(x, s); }); }
+  bool number(double x, std::string_view s) {
+    return forward([x, s](json::Builder& b) { return b.number(x, s); });
+  }
   bool string(std::string& s) {
     if (!building_ && at_ == At::merges) return merge_line(s);
     if (!building_ && at_ == At::merge) {
@@ -97,7 +105,8 @@ class TokenizerJsonReader : public json::Handler {
   }
   bool check(status s) { return s || refuse(s.error().code, s.error().message); }
   bool bad_merge() {
-    return refuse(errc::format, text("merge ", parts.merges.size(), " is neither \"left right\" nor [\"left\", \"right\"]"));
+    return refuse(errc::format,
+                  text("merge ", parts.merges.size(), " is neither \"left right\" nor [\"left\", \"right\"]"));
   }
 
   bool bad_shape(bool object) {
@@ -119,7 +128,8 @@ class TokenizerJsonReader : public json::Handler {
     if (!building_) {
       if (at_ == At::nothing) return refuse(errc::format, "a tokenizer must be a JSON object");
       if (at_ == At::vocabulary)
-        return refuse(errc::format, text("token ", in_quotes(key_), " has an id that is not an integer from 0 to 2147483647"));
+        return refuse(errc::format,
+                      text("token ", in_quotes(key_), " has an id that is not an integer from 0 to 2147483647"));
       if (at_ == At::merges || at_ == At::merge) return bad_merge();
       if (at_ == At::root && (key_ == "model" || key_ == "added_tokens")) return bad_shape(key_ == "model");
       if (at_ == At::model && (key_ == "vocab" || key_ == "merges")) return bad_shape(key_ == "vocab");
@@ -197,7 +207,8 @@ class TokenizerJsonReader : public json::Handler {
     if (!version || *version != "1.0") return not_supported("tokenizer.json: version", parts.version.describe());
   }
   if (const auto bpe = read_bpe_options(parts.model); !bpe) return fail(bpe.error());  // names a model that is no BPE
-  if (!reader.has_vocabulary || !reader.has_merges) return fail(errc::format, "the file has no model with 'vocab' and 'merges'");
+  if (!reader.has_vocabulary || !reader.has_merges)
+    return fail(errc::format, "the file has no model with 'vocab' and 'merges'");
   if (status s = parts.vocabulary.finish(); !s) return fail(s.error());
   return std::move(parts);
 }

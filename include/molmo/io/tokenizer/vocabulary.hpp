@@ -2,8 +2,8 @@
 // Vocabulary: token <-> id. All tokens stand in one character buffer; a flat hash table finds them.
 //
 //   entries:  (offset, length, id) in file order;   slots: 32 bits of hash and an entry number, linear probing
-// A file cannot make it slow or large: ids are bounded by the number of tokens, and tokens that were chosen to collide in the
-// hash are refused instead of being searched for one by one.
+// A file cannot make it slow or large: ids are bounded by the number of tokens, and tokens that were chosen to collide
+// in the hash are refused instead of being searched for one by one.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -58,13 +58,14 @@ class Vocabulary {
       return fail(errc::format, text("token ", in_quotes(token), " has the id ", id, ", but ids end at 2147483647"));
     if (chars_.size() + token.size() > (std::numeric_limits<std::uint32_t>::max)())
       return fail(errc::format, "the tokens of the vocabulary take more than 4 GiB");
-    entries_.push_back({static_cast<std::uint32_t>(chars_.size()), static_cast<std::uint32_t>(token.size()), static_cast<Id>(id)});
+    entries_.push_back(
+        {static_cast<std::uint32_t>(chars_.size()), static_cast<std::uint32_t>(token.size()), static_cast<Id>(id)});
     chars_.append(token);
     return {};
   }
 
-  /// Builds the tables, once, after the last add(). Errors: a token or an id that stands twice, ids far beyond the number of
-  /// tokens, or tokens that were chosen to collide.
+  /// Builds the tables, once, after the last add(). Errors: a token or an id that stands twice, ids far beyond the
+  /// number of tokens, or tokens that were chosen to collide.
   [[nodiscard]] status finish() {
     std::uint64_t end = 0;
     for (const Entry& e : entries_) end = (std::max)(end, static_cast<std::uint64_t>(e.id) + 1);
@@ -79,7 +80,8 @@ class Vocabulary {
       for (std::size_t probes = 0; slots_[i] != 0; i = (i + 1) & (slots_.size() - 1)) {
         if (slots_[i] >> 32 == h >> 32 && view(slots_[i]) == token)
           return fail(errc::format, text("token ", in_quotes(token), " stands twice in the vocabulary"));
-        if (++probes > longest_probe) return fail(errc::format, "the tokens of the vocabulary were chosen to collide in the hash table");
+        if (++probes > longest_probe)
+          return fail(errc::format, "the tokens of the vocabulary were chosen to collide in the hash table");
       }
       slots_[i] = (h >> 32) << 32 | (n + 1);
       std::uint32_t& place = by_id_[static_cast<std::size_t>(entries_[n].id)];
@@ -101,7 +103,8 @@ class Vocabulary {
   }
   /// The token of an id, or nothing where the id is not used.
   [[nodiscard]] std::optional<std::string_view> token(Id id) const {
-    if (id < 0 || static_cast<std::size_t>(id) >= by_id_.size() || by_id_[static_cast<std::size_t>(id)] == 0) return std::nullopt;
+    if (id < 0 || static_cast<std::size_t>(id) >= by_id_.size() || by_id_[static_cast<std::size_t>(id)] == 0)
+      return std::nullopt;
     return view(entries_[by_id_[static_cast<std::size_t>(id)] - 1]);
   }
   [[nodiscard]] std::size_t count() const { return entries_.size(); }
@@ -114,7 +117,9 @@ class Vocabulary {
     Id id;
   };
 
-  [[nodiscard]] std::string_view view(const Entry& e) const { return std::string_view(chars_).substr(e.offset, e.length); }
+  [[nodiscard]] std::string_view view(const Entry& e) const {
+    return std::string_view(chars_).substr(e.offset, e.length);
+  }
   [[nodiscard]] std::string_view view(std::uint64_t slot) const { return view(entries_[(slot & 0xFFFFFFFFu) - 1]); }
 
   std::string chars_;

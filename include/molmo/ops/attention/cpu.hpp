@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on Xsimd: keys and values are walked once, in tiles of 64, with the running maximum, the running sum and the
-// output rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
+// Attention on Xsimd: keys and values are walked once, in tiles of 64, with the running maximum, the running sum and
+// the output rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
 //
 // Up to three query rows share each loaded key and value: heads of one group, or, without groups, neighbouring tokens.
 // A query row is one thread's, tile after tile in ascending order, so its bits depend neither on the number of threads
@@ -30,9 +30,11 @@ struct SoftmaxRow {
 /// out[t][c ... c + N registers) += sum over j of p[t][j] v[j][...] for T rows. Where few registers are summed, several
 /// keys are summed side by side, so that the multiply-adds do not wait for one another.
 template <class V, int T, int N>
-MOLMO_INLINE void add_values(const float* v, index_t head_dim, index_t keys, const float (*p)[key_tile], SoftmaxRow* rows,
-                             index_t c, int tail) {
-  constexpr int side_by_side = N >= 4 ? 1 : N == 2 ? 2 : 4;  // not of T: a row has the same bits whoever shares its tile
+MOLMO_INLINE void add_values(const float* v, index_t head_dim, index_t keys, const float (*p)[key_tile],
+                             SoftmaxRow* rows, index_t c, int tail) {
+  constexpr int side_by_side = N >= 4   ? 1
+                               : N == 2 ? 2
+                                        : 4;  // not of T: a row has the same bits whoever shares its tile
   const auto load = [&](const float* from) { return tail ? V::load(from, tail) : V::load(from); };
   V a[side_by_side][T][N];
   for (auto& s : a)
@@ -56,19 +58,18 @@ MOLMO_INLINE void add_values(const float* v, index_t head_dim, index_t keys, con
   }
   for (; j < keys; ++j) add(j, 0);
   MOLMO_UNROLL
-  for (int t = 0; t < T; ++t)
-    MOLMO_UNROLL
-    for (int n = 0; n < N; ++n) {
-      V sum = a[0][t][n];
-      if constexpr (side_by_side == 2) sum = sum + a[1][t][n];
-      if constexpr (side_by_side == 4) sum = (sum + a[1][t][n]) + (a[2][t][n] + a[3][t][n]);
-      float* out = rows[t].out + c + n * V::size;
-      sum = sum + load(out);
-      if (tail)
-        sum.store(out, tail);
-      else
-        sum.store(out);
-    }
+  for (int t = 0; t < T; ++t) MOLMO_UNROLL
+  for (int n = 0; n < N; ++n) {
+    V sum = a[0][t][n];
+    if constexpr (side_by_side == 2) sum = sum + a[1][t][n];
+    if constexpr (side_by_side == 4) sum = (sum + a[1][t][n]) + (a[2][t][n] + a[3][t][n]);
+    float* out = rows[t].out + c + n * V::size;
+    sum = sum + load(out);
+    if (tail)
+      sum.store(out, tail);
+    else
+      sum.store(out);
+  }
 }
 
 /// One tile of keys for T rows that see all of it.

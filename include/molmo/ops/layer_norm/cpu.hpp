@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LayerNorm on Xsimd: passes over a row that stays in the L1 cache. The mean is found in two steps, the sum of what is left
-// after the first being the correction, so that a row far from zero loses no digits.
+// LayerNorm on Xsimd: passes over a row that stays in the L1 cache. The mean is found in two steps, the sum of what is
+// left after the first being the correction, so that a row far from zero loses no digits.
 #pragma once
 
 #include <molmo/backend/row_sum.hpp>
@@ -22,7 +22,8 @@ void layer_norm_rows(const Xsimd<Arch>& cpu, const NormRows<float>& a) {
       const V m = V::broadcast(rough);
       const float rest = detail::sum_over_row<V>(x, a.width, [m](V v) { return v - m; }) / width;
       const V d = V::broadcast(rest);
-      const float variance = detail::sum_over_row<V>(x, a.width, [m, d](V v) { return ((v - m) - d) * ((v - m) - d); }) / width;
+      const float variance =
+          detail::sum_over_row<V>(x, a.width, [m, d](V v) { return ((v - m) - d) * ((v - m) - d); }) / width;
       const float scale = 1.0f / std::sqrt(variance + static_cast<float>(a.eps));
       const V s = V::broadcast(scale);
       index_t c = 0;

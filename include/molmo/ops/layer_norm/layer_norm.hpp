@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LayerNorm (Ba et al. 2016): y = w * (x - mean) / sqrt(var + eps) + b, per row, var being divided by the width (biased).
+// LayerNorm (Ba et al. 2016): y = w * (x - mean) / sqrt(var + eps) + b, per row, var being divided by the width
+// (biased).
 //
 //   on(cpu, y) = layer_norm(x, weight, bias, 1e-5);   or layer_norm(x, 1e-5), as OLMo-1 does: no weight, no bias
 // Statistics are always f32 or wider. y may be x. The loop below is the meaning; its speed is in cpu.hpp.
@@ -19,7 +20,8 @@ void layer_norm_rows(const Reference&, const NormRows<T>& a) {
     double mean = 0, variance = 0;
     for (index_t c = 0; c < a.width; ++c) mean += static_cast<double>(x[c]);
     mean /= width;
-    for (index_t c = 0; c < a.width; ++c) variance += (static_cast<double>(x[c]) - mean) * (static_cast<double>(x[c]) - mean);
+    for (index_t c = 0; c < a.width; ++c)
+      variance += (static_cast<double>(x[c]) - mean) * (static_cast<double>(x[c]) - mean);
     const double scale = 1.0 / std::sqrt(variance / width + a.eps);
     for (index_t c = 0; c < a.width; ++c)
       y[c] = detail::scale_norm(static_cast<float>((static_cast<double>(x[c]) - mean) * scale), a, c);
@@ -43,7 +45,7 @@ template <class X>
   const auto v = detail::row_view(x);
   using V = decltype(detail::row_view(x));
   return detail::Norm<detail::LayerNormCall, typename V::element, typename V::shape>{v, nullptr, nullptr, eps,
-                                                                                      NormOrder::scale_then_cast};
+                                                                                     NormOrder::scale_then_cast};
 }
 template <class X, class W>
 [[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND, double eps) {

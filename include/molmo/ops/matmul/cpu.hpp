@@ -2,8 +2,8 @@
 // matmul on Xsimd: chooses between cpu_rows.hpp (few rows of x: bound by reading the weights) and cpu_panels.hpp (many
 // rows: bound by multiply-adds), and splits the columns of y among the threads.
 //
-// The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v, or
-// gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
+// The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v,
+// or gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
 #pragma once
 
 #include <molmo/ops/matmul/cpu_panels.hpp>
@@ -19,7 +19,9 @@ inline constexpr index_t parallel_multiply_adds = 65536;
 
 /// Can kernels load the format straight into registers?
 [[nodiscard]] inline bool loads_directly(FormatId format) {
-  return with_format(format, []<class F>(F) { return requires { typename F::element; }; });
+  return with_format(format, []<class F>(F) {
+    return requires { typename F::element; };
+  });
 }
 
 template <class V, class Out, class E>
@@ -40,9 +42,8 @@ void multiply_columns(const Rows& x, const Product<Out, E>& p, int part, int par
 template <class Arch, class... P>
 void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
   const index_t columns = (index_t{0} + ... + products.w.rows);
-  cpu.parallel_if(x.m * x.k * columns >= detail::parallel_multiply_adds, [&](int part, int parts) {
-    (detail::multiply_columns<Lanes<Arch>>(x, products, part, parts), ...);
-  });
+  cpu.parallel_if(x.m * x.k * columns >= detail::parallel_multiply_adds,
+                  [&](int part, int parts) { (detail::multiply_columns<Lanes<Arch>>(x, products, part, parts), ...); });
 }
 
 }  // namespace molmo::inline v0

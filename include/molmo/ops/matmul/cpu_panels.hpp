@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul for many rows of x (prefill): weights are decoded into a packed f32 panel once per several hundred rows, then a
-// register-tiled kernel runs at the multiply-add rate of the machine, the same for every weight format.
+// matmul for many rows of x (prefill): weights are decoded into a packed f32 panel once per several hundred rows, then
+// a register-tiled kernel runs at the multiply-add rate of the machine, the same for every weight format.
 //
 //   panel  depth x width floats, width = two registers, [k][n]; lies in the L1/L2 cache of the thread that packed it
 //   tile   up to 12 rows of x times the panel, in 24 registers (6 rows, 12 registers, where there are only 16)
@@ -14,17 +14,18 @@ namespace molmo::inline v0::detail {
 
 template <class V>
 struct PanelSizes {
-  static constexpr index_t width = 2 * V::size;          ///< columns of y
-  static constexpr int tile = V::size > 8 ? 12 : 6;      ///< rows of x held in registers
-  static constexpr index_t depth = 256;                  ///< k at a time: the panel is 32 KB with 512-bit registers
-  static constexpr index_t rows = 512;                   ///< rows of x per packed panel
+  static constexpr index_t width = 2 * V::size;      ///< columns of y
+  static constexpr int tile = V::size > 8 ? 12 : 6;  ///< rows of x held in registers
+  static constexpr index_t depth = 256;              ///< k at a time: the panel is 32 KB with 512-bit registers
+  static constexpr index_t rows = 512;               ///< rows of x per packed panel
 };
 
 // An 8 x 8 block, transposed: out[j * stride + i] = in row i, element j.
 template <class V, class W>
 MOLMO_INLINE void transpose_block(const W* in, index_t in_stride, float* out, index_t out_stride) {
 #if MOLMO_AVX2
-  if constexpr (std::is_base_of_v<xsimd::avx2, typename V::arch> || std::is_base_of_v<xsimd::avx512f, typename V::arch>) {
+  if constexpr (std::is_base_of_v<xsimd::avx2, typename V::arch> ||
+                std::is_base_of_v<xsimd::avx512f, typename V::arch>) {
     using Eight = Lanes<xsimd::avx2>;
     __m256 r[8];
     MOLMO_UNROLL

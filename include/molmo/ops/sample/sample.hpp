@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Choosing the next token from logits: greedy, or sampled after temperature, top-k and top-p, in Hugging Face's order and
-// with its semantics:
+// Choosing the next token from logits: greedy, or sampled after temperature, top-k and top-p, in Hugging Face's order
+// and with its semantics:
 //
 //   temperature t   logits / t; 0 means greedy
 //   top_k           keeps the k largest, and all that tie with the k-th; 0: off
 //   top_p           keeps the fewest of the most likely tokens whose probabilities reach p (one at least); 1: off
-// NaN among the logits is an error, never a token. +infinity shares all the probability among the infinities; if nothing
-// but -infinity is there, the first token is taken. Draws are philox_uniform(seed, stream, step): reproducible anywhere.
+// NaN among the logits is an error, never a token. +infinity shares all the probability among the infinities; if
+// nothing but -infinity is there, the first token is taken. Draws are philox_uniform(seed, stream, step): reproducible
+// anywhere.
 #pragma once
 
 #include <molmo/core/memory.hpp>
@@ -31,7 +32,8 @@ struct SamplingOptions {
 /// errc::invalid_argument names the option that is out of range.
 [[nodiscard]] inline status check(const SamplingOptions& o) {
   if (!(o.temperature >= 0) || std::isinf(o.temperature))
-    return fail(errc::invalid_argument, text("temperature is ", o.temperature, "; it must be 0 (greedy) or a positive number"));
+    return fail(errc::invalid_argument,
+                text("temperature is ", o.temperature, "; it must be 0 (greedy) or a positive number"));
   if (o.top_k < 0) return fail(errc::invalid_argument, text("top_k is ", o.top_k, "; it must be 0 (off) or positive"));
   if (!(o.top_p >= 0 && o.top_p <= 1))
     return fail(errc::invalid_argument, text("top_p is ", o.top_p, "; it must lie in [0, 1], 1 meaning off"));
@@ -71,10 +73,12 @@ namespace detail {
 
 /// The tokens that remain after temperature, top_k and top_p, with probabilities that sum to 1, in `out` (room for n);
 /// returns how many. temperature > 0; no logit is NaN.
-[[nodiscard]] inline index_t filter_candidates(const float* logits, index_t n, const SamplingOptions& o, Candidate* out) {
+[[nodiscard]] inline index_t filter_candidates(const float* logits, index_t n, const SamplingOptions& o,
+                                               Candidate* out) {
   const float t = static_cast<float>(o.temperature);
   index_t count = 0;
-  for (index_t i = 0; i < n; ++i) out[count++] = {t == 1.0f ? logits[i] : logits[i] / t, static_cast<std::int32_t>(i), 0};
+  for (index_t i = 0; i < n; ++i)
+    out[count++] = {t == 1.0f ? logits[i] : logits[i] / t, static_cast<std::int32_t>(i), 0};
   if (o.top_k > 0 && o.top_k < count) {
     std::nth_element(out, out + (o.top_k - 1), out + count, detail::likelier);
     const float kth = out[o.top_k - 1].logit;
@@ -87,7 +91,8 @@ namespace detail {
   if (o.top_p < 1) {
     // What is less likely than (1 - p) / count cannot belong to the kept ones: only the rest has to be sorted.
     const double least = (1 - o.top_p) / static_cast<double>(count) * total;
-    const index_t maybe = std::partition(out, out + count, [&](const Candidate& c) { return c.probability >= least; }) - out;
+    const index_t maybe =
+        std::partition(out, out + count, [&](const Candidate& c) { return c.probability >= least; }) - out;
     std::sort(out, out + maybe, detail::likelier);
     double above = 0;
     index_t kept = 0;
@@ -101,14 +106,16 @@ namespace detail {
 
 /// Draw number `step` from the logits. `scratch` has room for n candidates. errc::invalid_logits where any is NaN,
 /// errc::invalid_argument as check().
-[[nodiscard]] inline result<std::int32_t> sample(const float* logits, index_t n, const SamplingOptions& o, std::uint64_t step,
-                                                 Candidate* scratch) {
+[[nodiscard]] inline result<std::int32_t> sample(const float* logits, index_t n, const SamplingOptions& o,
+                                                 std::uint64_t step, Candidate* scratch) {
   if (status s = check(o); !s) return fail(s.error());
   const index_t best = argmax(logits, n);
   if (best < 0) return fail(errc::invalid_logits, "the logits contain NaN; are the weights damaged?");
-  if (o.temperature == 0 || logits[best] == -std::numeric_limits<float>::infinity()) return static_cast<std::int32_t>(best);
+  if (o.temperature == 0 || logits[best] == -std::numeric_limits<float>::infinity())
+    return static_cast<std::int32_t>(best);
   // So cold that logits / temperature leaves the range of f32: only the best remains.
-  if (std::isfinite(logits[best]) && !std::isfinite(logits[best] / static_cast<float>(o.temperature))) return static_cast<std::int32_t>(best);
+  if (std::isfinite(logits[best]) && !std::isfinite(logits[best] / static_cast<float>(o.temperature)))
+    return static_cast<std::int32_t>(best);
   const index_t count = filter_candidates(logits, n, o, scratch);
   const double u = philox_uniform(o.seed, 0, step);
   double sum = 0;
