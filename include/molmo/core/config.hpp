@@ -2,7 +2,8 @@
 // LlmConfig: the sizes and switches of a decoder as a value, to be put between angle brackets: Llm<config>.
 //
 // Field names are those of the Molmo/OLMo configurations. Scalars only (a config is a template argument, and nvcc
-// launches no kernel whose type mentions one with an array in it); 0 means "as the field's comment says". Checked<config> refuses contradictory values while compiling.
+// launches no kernel whose type mentions one with an array in it); 0 means "as the field's comment says".
+// Checked<config> refuses contradictory values while compiling.
 #pragma once
 
 #include <molmo/core/shape.hpp>
@@ -95,13 +96,16 @@ template <LlmConfig C>
 struct Checked {
   static_assert(C.d_model > 0 && C.n_heads > 0 && C.n_layers > 0 && C.mlp_hidden_size > 0 && C.vocab_size > 0,
                 "molmo: LlmConfig needs positive d_model, n_heads, n_layers, mlp_hidden_size and vocab_size");
-  static_assert(C.n_kv_heads >= 0 && C.head_dim >= 0 && C.embedding_size >= 0 && C.additional_vocab_size >= 0 && C.clip_qkv >= 0,
-                "molmo: LlmConfig::n_kv_heads, head_dim, embedding_size, additional_vocab_size and clip_qkv must not be negative");
+  static_assert(C.n_kv_heads >= 0 && C.head_dim >= 0 && C.embedding_size >= 0 && C.additional_vocab_size >= 0 &&
+                    C.clip_qkv >= 0,
+                "molmo: LlmConfig::n_kv_heads, head_dim, embedding_size, additional_vocab_size and clip_qkv must not "
+                "be negative");
   static_assert(C.head_dim > 0 || C.d_model % C.n_heads == 0,
                 "molmo: LlmConfig::d_model must be a multiple of n_heads, or head_dim must be given");
   static_assert(C.n_heads % C.kv_heads() == 0, "molmo: LlmConfig::n_heads must be a multiple of n_kv_heads");
   static_assert(C.head_size() % 2 == 0, "molmo: LlmConfig::head_dim must be even, because RoPE rotates pairs");
-  static_assert(C.embedding_rows() >= C.vocab_size, "molmo: LlmConfig::embedding_size must not be smaller than vocab_size");
+  static_assert(C.embedding_rows() >= C.vocab_size,
+                "molmo: LlmConfig::embedding_size must not be smaller than vocab_size");
   static_assert(C.layer_norm_eps > 0 && C.rope_theta > 0 && C.rope_factor > 0,
                 "molmo: LlmConfig::layer_norm_eps, rope_theta and rope_factor must be positive");
   static_assert(C.max_sequence_length > 0, "molmo: LlmConfig::max_sequence_length must be positive");

@@ -18,16 +18,18 @@ inline constexpr bool always_false = false;
 /// Two operands of a pointwise expression whose shapes do not broadcast.
 template <class Left, class Right>
 struct shape_mismatch {
-  static_assert(detail::always_false<Left, Right>,
-                "molmo: operand shapes differ; required: equal shapes, a scalar, a row Shape<cols>, or a column Shape<dyn>; "
-                "see the two shapes in shape_mismatch<...>");
+  static_assert(
+      detail::always_false<Left, Right>,
+      "molmo: operand shapes differ; required: equal shapes, a scalar, a row Shape<cols>, or a column Shape<dyn>; "
+      "see the two shapes in shape_mismatch<...>");
 };
 
 /// An assignment whose two sides have different shapes.
 template <class Target, class Expression>
 struct assign_mismatch {
   static_assert(detail::always_false<Target, Expression>,
-                "molmo: the target of on(ctx, y) = ... has another shape than the expression; see assign_mismatch<target, expression>");
+                "molmo: the target of on(ctx, y) = ... has another shape than the expression; see "
+                "assign_mismatch<target, expression>");
 };
 
 /// matmul(x, w): x is [.., K], w is [N, K] as a linear layer stores it.
@@ -49,8 +51,9 @@ struct matmul_output_mismatch {
 /// on(ctx, y) = softmax(x), rms_norm(x, ...), layer_norm(x, ...): y is shaped like x.
 template <class Target, class Operand>
 struct statement_mismatch {
-  static_assert(detail::always_false<Target, Operand>,
-                "molmo: the target of a softmax or a norm is shaped like its operand; see statement_mismatch<target, operand>");
+  static_assert(
+      detail::always_false<Target, Operand>,
+      "molmo: the target of a softmax or a norm is shaped like its operand; see statement_mismatch<target, operand>");
 };
 
 }  // namespace molmo::inline v0

@@ -34,7 +34,10 @@ class MemoryResource {
 class AlignedBytes {
  public:
   AlignedBytes() = default;
-  AlignedBytes(AlignedBytes&& other) noexcept : p_(other.p_), block_(other.block_), size_(other.size_), from_(other.from_) { other.p_ = nullptr; }
+  AlignedBytes(AlignedBytes&& other) noexcept
+      : p_(other.p_), block_(other.block_), size_(other.size_), from_(other.from_) {
+    other.p_ = nullptr;
+  }
   AlignedBytes& operator=(AlignedBytes&& other) noexcept {
     if (this != &other) {
       release();

@@ -37,7 +37,8 @@ struct Shape<> {
 template <index_t First, index_t... Rest>
 struct Shape<First, Rest...> {
   static_assert(First == dyn || First > 0, "molmo: a size must be positive, or molmo::dyn for the token axis");
-  static_assert(((Rest > 0) && ...), "molmo: only the first axis (tokens) may be molmo::dyn; the others are positive sizes");
+  static_assert(((Rest > 0) && ...),
+                "molmo: only the first axis (tokens) may be molmo::dyn; the others are positive sizes");
 
   static constexpr int rank = 1 + static_cast<int>(sizeof...(Rest));
   static constexpr bool dynamic = First == dyn;
@@ -58,6 +59,6 @@ inline constexpr bool is_shape<Shape<D...>> = true;
 
 /// Elements of one token (of the whole tensor where there is no token axis).
 template <class S>
-inline constexpr index_t elements_per_token = S::static_rows * S::cols;
+inline constexpr index_t elements_per_token = S::static_rows* S::cols;
 
 }  // namespace molmo::inline v0

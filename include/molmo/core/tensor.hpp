@@ -22,20 +22,15 @@ class Tensor {
   using const_view_type = View<const T, shape>;
 
   /// Zeroed elements. Throws std::bad_alloc where exceptions are enabled; make() returns the failure instead.
-  Tensor()
-    requires(!shape::dynamic)
-      : Tensor(1, allocate(1)) {
-    require_memory(bytes_.data());
-  }
-  explicit Tensor(index_t tokens)
-    requires(shape::dynamic)
-      : Tensor(tokens, allocate(tokens)) {
+  Tensor() requires(!shape::dynamic) : Tensor(1, allocate(1)) { require_memory(bytes_.data()); }
+  explicit Tensor(index_t tokens) requires(shape::dynamic) : Tensor(tokens, allocate(tokens)) {
     require_memory(bytes_.data());
   }
   /// Zeroed elements, or errc::out_of_memory. `tokens` counts only where the shape has the token axis.
   static result<Tensor> make(index_t tokens = 1) {
     Tensor made(tokens, allocate(tokens));
-    if (made.bytes_.data() == nullptr) return fail(errc::out_of_memory, text("no memory for a tensor of ", tokens, " tokens"));
+    if (made.bytes_.data() == nullptr)
+      return fail(errc::out_of_memory, text("no memory for a tensor of ", tokens, " tokens"));
     return result<Tensor>(std::move(made));
   }
 

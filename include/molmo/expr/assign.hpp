@@ -96,7 +96,8 @@ class Target {
     if constexpr (!std::is_same_v<detail::broadcast_t<typename X::shape, S>, S>) {
       [[maybe_unused]] assign_mismatch<S, typename X::shape> wrong;
     } else {
-      static_assert(X::pointwise, "molmo: on(ctx, y) = e reads and writes index by index; e moves indices, so store it first");
+      static_assert(X::pointwise,
+                    "molmo: on(ctx, y) = e reads and writes index by index; e moves indices, so store it first");
       detail::check_pass(y_, operand);
       assign(ctx_, y_, operand);
     }

@@ -4,8 +4,9 @@
 //   float s = sum(cpu, x * x);            float m = max_of(cpu, x);
 //   on(cpu, s) = row_sum(x * x);          on(cpu, m) = row_max(x);      s, m: Shape<dyn>, x: Shape<dyn, D>
 // So RMSNorm is two visible passes: on(cpu, s) = row_sum(x * x); on(cpu, y) = x * rsqrt(s / D + eps) * weight;
-// The loops here add in double precision, one element after another. The fast ones (backend/xsimd.hpp, backend/cuda.cuh)
-// add pieces of fixed size in a fixed order, so that the result does not depend on the number of threads.
+// The loops here add in double precision, one element after another. The fast ones (backend/xsimd.hpp,
+// backend/cuda.cuh) add pieces of fixed size in a fixed order, so that the result does not depend on the number of
+// threads.
 #pragma once
 
 #include <molmo/expr/assign.hpp>
@@ -51,7 +52,8 @@ template <class Ctx, class R, class E>
     return reduce_row(ctx, r, flat, 0, rows_of(e) * E::shape::cols);
   } else {
     double total = R::identity;
-    for (index_t row = 0; row < rows_of(e); ++row) total = R::combine(reduce_row(ctx, r, flat, row, E::shape::cols), total);
+    for (index_t row = 0; row < rows_of(e); ++row)
+      total = R::combine(reduce_row(ctx, r, flat, row, E::shape::cols), total);
     return total;
   }
 }
@@ -67,7 +69,8 @@ template <class R, class E>
 template <class R, class T, class S, class E>
 void reduce_rows(const Reference& cpu, R r, View<T, S> y, const E& e) {
   const auto flat = e.template erased<typename E::shape>();
-  for (index_t row = 0; row < y.size(); ++row) y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, E::shape::cols));
+  for (index_t row = 0; row < y.size(); ++row)
+    y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, E::shape::cols));
 }
 
 namespace detail {
