@@ -2,8 +2,7 @@
 // LlmConfig: the sizes and switches of a decoder as a value, to be put between angle brackets: Llm<config>.
 //
 // Field names are those of the Molmo/OLMo configurations. Scalars only (a config is a template argument, and nvcc
-// launches no kernel whose type mentions one with an array in it); 0 means "as the field's comment says".
-// Checked<config> refuses contradictory values while compiling.
+// launches no kernel whose type mentions one with an array in it); 0 means "as the field's comment says". Checked<config> refuses contradictory values while compiling.
 #pragma once
 
 #include <molmo/core/shape.hpp>

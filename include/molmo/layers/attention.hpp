@@ -78,8 +78,7 @@ struct Attention {
     visit("o", o);
   }
 
-  /// From x (normalised, [tokens, d_model]) to the heads' outputs in scratch.heads; fills `kv` at past ... past +
-  /// tokens.
+  /// From x (normalised, [tokens, d_model]) to the heads' outputs in scratch.heads; fills `kv` at past ... past + tokens.
   template <class Ctx>
   void attend(const Ctx& ctx, View<const float, Shape<dyn, S.d_model>> x, const KvLayer& kv,
               const AttentionScratch& scratch, const AttentionOptions& options) const {

@@ -4,9 +4,9 @@
 //   inline constexpr molmo::LlmConfig shrimp{.d_model = 1024, .n_heads = 16, .n_kv_heads = 4, .n_layers = 12, ...};
 //   using Shrimp = molmo::Llm<shrimp>;
 //   static_assert(Shrimp::parameters() < 300'000'000);
-// An object holds views of weights only (they lie in the mapped checkpoint); it is const while it runs, so any number
-// of sessions in any number of threads may share it. Layers are a loop over one block type. The memory of a step,
-// Workspace, and the KV cache belong to the session (run/session.hpp).
+// An object holds views of weights only (they lie in the mapped checkpoint); it is const while it runs, so any number of
+// sessions in any number of threads may share it. Layers are a loop over one block type. The memory of a step, Workspace,
+// and the KV cache belong to the session (run/session.hpp).
 #pragma once
 
 #include <molmo/core/memory.hpp>
@@ -19,8 +19,7 @@
 
 namespace molmo::inline v0 {
 
-/// Keys and values of all layers: [layer][kv head][position][head_dim], `capacity` positions of which `length` are
-/// filled.
+/// Keys and values of all layers: [layer][kv head][position][head_dim], `capacity` positions of which `length` are filled.
 struct KvCacheView {
   float* k = nullptr;
   float* v = nullptr;

@@ -3,8 +3,8 @@
 //
 //   auto model = load_any<olmo2_1b, qwen2_5_0_5b, my_config>(cpu, directory);
 //   auto session = (*model)->start({.context = 2048});      then as with a Session: prefill, decode, sample
-// Two virtual calls per token. A checkpoint whose shape is not compiled in is refused with the nearest config and the
-// line to add.
+// Two virtual calls per token. A checkpoint whose shape is not compiled in is refused with the nearest config and the line to
+// add.
 #pragma once
 
 #include <molmo/run/session.hpp>
@@ -112,8 +112,8 @@ result<std::unique_ptr<AnyLlm>> load_boxed(const Ctx& ctx, const std::string& di
   return file->config;
 }
 
-/// Loads the checkpoint into whichever of the configs fits it, to run on ctx. errc::unsupported where none does: the
-/// message names the nearest, what differs, and the line that adds the missing one.
+/// Loads the checkpoint into whichever of the configs fits it, to run on ctx. errc::unsupported where none does: the message
+/// names the nearest, what differs, and the line that adds the missing one.
 template <LlmConfig... C, class Ctx>
 [[nodiscard]] result<std::unique_ptr<AnyLlm>> load_any(const Ctx& ctx, const std::string& directory,
                                                        const LoadOptions& options = {}) {

@@ -2,9 +2,9 @@
 // generate: text from a prompt, piece by piece.
 //
 //   generate(session, tokenizer, "To be", {.max_new = 64}, [](std::string_view piece) { print(piece); return true; });
-// The sink gets whole UTF-8 characters and may return false to stop. Ends at an end-of-text token, after max_new
-// tokens, when the context is full, or when the sink or the stop token says so. generate_ids is the same without a
-// tokenizer; after the prompt is encoded neither allocates.
+// The sink gets whole UTF-8 characters and may return false to stop. Ends at an end-of-text token, after max_new tokens, when
+// the context is full, or when the sink or the stop token says so. generate_ids is the same without a tokenizer; after the
+// prompt is encoded neither allocates.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -53,8 +53,8 @@ struct Generated {
   index_t prompt_tokens = 0, new_tokens = 0;
   double prefill_seconds = 0, decode_seconds = 0;  ///< decode: all tokens after the first
   StopReason reason = StopReason::max_new;
-  /// The newest token: chosen and passed on, but not yet in the session, which ends before it; -1 where there is none.
-  /// To go on later, give it to prefill() or generate_ids() before what follows.
+  /// The newest token: chosen and passed on, but not yet in the session, which ends before it; -1 where there is none. To go
+  /// on later, give it to prefill() or generate_ids() before what follows.
   std::int32_t pending = -1;
 
   [[nodiscard]] double prefill_rate() const {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// KvCache: the keys and values of one sequence, for all layers, allocated once: [layer][kv head][position][head_dim]
-// f32.
+// KvCache: the keys and values of one sequence, for all layers, allocated once: [layer][kv head][position][head_dim] f32.
 #pragma once
 
 #include <molmo/core/memory.hpp>

@@ -5,8 +5,8 @@
 //   auto session = make_session(*model, cpu, {.context = 2048});
 //   auto logits = session->prefill(ids);          the logits after the last id
 //   logits = session->decode(next_id);            ... and after one more
-// Any number of sessions may share a model; one session belongs to one thread at a time. After make_session() nothing
-// is allocated. Every failure leaves the session as it was before the call, ready for the next.
+// Any number of sessions may share a model; one session belongs to one thread at a time. After make_session() nothing is
+// allocated. Every failure leaves the session as it was before the call, ready for the next.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -70,9 +70,9 @@ class Session {
   Session(Session&&) noexcept = default;
   Session& operator=(Session&&) noexcept = default;
 
-  /// Appends ids and returns the logits after the last of them, [logits_size], valid until the next call. `stop` is
-  /// looked at between layers; `progress` counts ids. errc::empty_prompt, errc::context_full, errc::invalid_argument
-  /// (an id outside the vocabulary), errc::cancelled.
+  /// Appends ids and returns the logits after the last of them, [logits_size], valid until the next call. `stop` is looked
+  /// at between layers; `progress` counts ids. errc::empty_prompt, errc::context_full, errc::invalid_argument (an id outside
+  /// the vocabulary), errc::cancelled.
   [[nodiscard]] result<std::span<const float>> prefill(std::span<const std::int32_t> ids,
                                                        const std::stop_token& stop = {}, ProgressSink progress = {}) {
     if (ids.empty())

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights from a checkpoint into a model: load<Model>(directory).
 //
-// Matrices stay where they are, in the mapped file, in the file's own format; only norm weights, biases and what the
-// file left misaligned are copied, into one arena. The matrices of a model so small that it lives in the caches are
-// copied too, to the start of cache lines: a register load that straddles two lines takes twice as long. The checkpoint
-// must fit the type: otherwise one report names every config field that differs and every tensor that is missing,
-// unused or of another shape, and nothing is loaded.
+// Matrices stay where they are, in the mapped file, in the file's own format; only norm weights, biases and what the file
+// left misaligned are copied, into one arena. The matrices of a model so small that it lives in the caches are copied too,
+// to the start of cache lines: a register load that straddles two lines takes twice as long. The checkpoint must fit the type: otherwise one report names every config
+// field that differs and every tensor that is missing, unused or of another shape, and nothing is loaded.
 #pragma once
 
 #include <molmo/io/checkpoint.hpp>
@@ -182,8 +181,8 @@ void bind(M& model, const Checkpoint& checkpoint, const Names& names, bool cache
 
 }  // namespace detail
 
-/// Loads a Hugging Face checkpoint folder into the model type M = Llm<config>. errc::mismatch carries the report of all
-/// that does not fit; other errors come from the files.
+/// Loads a Hugging Face checkpoint folder into the model type M = Llm<config>. errc::mismatch carries the report of all that
+/// does not fit; other errors come from the files.
 template <class M>
 [[nodiscard]] result<Loaded<M>> load(const std::string& directory, const LoadOptions& options = {}) {
   const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // AddedTokens: the tokens that are cut out of a text before any splitting or merging, such as <|endoftext|>.
 //
-// At each place the longest token that begins there wins, from left to right. Tokens are sorted, so a match narrows a
-// range byte by byte; a table of first bytes skips all other places. lstrip and rstrip take the white space beside a
-// match with it; single_word asks for no word character beside it. Time: text length * length of the longest token at
-// worst, which is bounded.
+// At each place the longest token that begins there wins, from left to right. Tokens are sorted, so a match narrows a range
+// byte by byte; a table of first bytes skips all other places. lstrip and rstrip take the white space beside a match with it;
+// single_word asks for no word character beside it. Time: text length * length of the longest token at worst, which is bounded.
 #pragma once
 
 #include <molmo/io/tokenizer/unicode.hpp>
@@ -55,8 +54,8 @@ class AddedTokenFinder {
   }
   [[nodiscard]] bool empty() const { return patterns_.empty(); }
 
-  /// Cuts `text` (valid UTF-8) into tokens and what stands between: calls token(id) and between(begin, end), in order,
-  /// until one returns false. A special token that is found while !special is plain text, and ends up between.
+  /// Cuts `text` (valid UTF-8) into tokens and what stands between: calls token(id) and between(begin, end), in order, until
+  /// one returns false. A special token that is found while !special is plain text, and ends up between.
   template <class Token, class Between>
   bool cut(std::string_view text, bool special, Token token, Between between) const {
     std::size_t done = 0;

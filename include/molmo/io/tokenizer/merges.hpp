@@ -2,8 +2,8 @@
 // Merges: the ranked pairs of a byte-pair encoding, and merge_symbols(), which applies them.
 //
 //   while some adjacent pair has a rank: replace the pair of the lowest rank (the leftmost of equals) by its product
-// Short pieces are merged by scanning the ranks, long ones with a heap and a linked list in O(n log n); both give
-// exactly what the loop above gives (Sennrich et al. 2016; the tie rule is that of Hugging Face tokenizers).
+// Short pieces are merged by scanning the ranks, long ones with a heap and a linked list in O(n log n); both give exactly what
+// the loop above gives (Sennrich et al. 2016; the tie rule is that of Hugging Face tokenizers).
 #pragma once
 
 #include <molmo/io/tokenizer/vocabulary.hpp>
@@ -28,8 +28,8 @@ class Merges {
   /// Makes room for about `n` merges, to be called before the first add().
   void reserve(std::size_t n) { slots_.resize(std::bit_ceil(n + n / 2 + 1024)); }
 
-  /// The pair (left, right) becomes `product`; its rank is the number of add() calls before. A pair given again moves
-  /// to the later rank. Error: the pairs were chosen to collide in the hash table.
+  /// The pair (left, right) becomes `product`; its rank is the number of add() calls before. A pair given again moves to the
+  /// later rank. Error: the pairs were chosen to collide in the hash table.
   [[nodiscard]] status add(Id left, Id right, Id product) {
     if (3 * (used_ + 1) > 2 * slots_.size()) {
       std::vector<Slot> old(slots_.empty() ? 1024 : 2 * slots_.size());

@@ -2,8 +2,8 @@
 // Unicode normalisation form C (UAX #15): decompose canonically, sort marks by combining class, compose again.
 //
 //   e + U+0301 -> U+00E9, U+212B (angstrom sign) -> U+00C5, Hangul jamo -> syllables (computed).
-// Qwen2's tokenizer.json asks for it. Speed: nfc_is_needed() looks at each character once and most text ends there;
-// below U+0300 nothing can change. Characters assigned after the tables' Unicode version stay as they are.
+// Qwen2's tokenizer.json asks for it. Speed: nfc_is_needed() looks at each character once and most text ends there; below
+// U+0300 nothing can change. Characters assigned after the tables' Unicode version stay as they are.
 #pragma once
 
 #include <molmo/io/tokenizer/nfc_tables.hpp>
@@ -19,8 +19,7 @@
 
 namespace molmo::inline v0::tokenizer {
 
-/// Canonical combining class in the low 8 bits, and bit 8 where NFC may change the character or join it to the one
-/// before.
+/// Canonical combining class in the low 8 bits, and bit 8 where NFC may change the character or join it to the one before.
 [[nodiscard]] inline std::uint32_t nfc_property(char32_t c) {
   if (c < 0x300) return 0;
   const auto* after =

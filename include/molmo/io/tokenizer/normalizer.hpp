@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Normalizer: what tokenizer.json does to a text before it looks for pieces: Prepend, Replace, NFC, or a Sequence of
-// them.
+// Normalizer: what tokenizer.json does to a text before it looks for pieces: Prepend, Replace, NFC, or a Sequence of them.
 //
-// Each stretch of text between added tokens is normalised by itself. Anything else in the file (NFD, NFKC, Lowercase,
-// regular expressions ...) is refused by name rather than left out. No step may lengthen a text more than 16-fold.
+// Each stretch of text between added tokens is normalised by itself. Anything else in the file (NFD, NFKC, Lowercase, regular
+// expressions ...) is refused by name rather than left out. No step may lengthen a text more than 16-fold.
 #pragma once
 
 #include <molmo/io/json_value.hpp>

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokenizer: text <-> token ids, from a Hugging Face tokenizer.json with a BPE model.
 //
-//   text -> added tokens cut out -> normalizer -> pre-tokenizer -> BPE -> post-processor -> ids;   ids -> decoder ->
-//   text auto t = molmo::Tokenizer::from_file("model/tokenizer.json");  auto ids = t->encode("Once upon a time");
-//   t->decode(*ids);
-// The ids are those of Hugging Face tokenizers 0.22; what a file asks for and this library does not do is an error when
-// it is loaded. All const members may be called by any number of threads. Speed: merges.hpp and split.hpp.
+//   text -> added tokens cut out -> normalizer -> pre-tokenizer -> BPE -> post-processor -> ids;   ids -> decoder -> text
+//   auto t = molmo::Tokenizer::from_file("model/tokenizer.json");  auto ids = t->encode("Once upon a time");  t->decode(*ids);
+// The ids are those of Hugging Face tokenizers 0.22; what a file asks for and this library does not do is an error when it is
+// loaded. All const members may be called by any number of threads. Speed: merges.hpp and split.hpp.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -34,15 +33,14 @@ namespace molmo::inline v0 {
 struct EncodeOptions {
   /// Put the post-processor's tokens (beginning and end of text) around the ids.
   bool add_special = true;
-  /// Let special tokens that are spelled out in the text, such as <|endoftext|>, become those tokens. Hugging Face's
-  /// default is true; here it is false, because text usually comes from somebody else.
+  /// Let special tokens that are spelled out in the text, such as <|endoftext|>, become those tokens. Hugging Face's default is
+  /// true; here it is false, because text usually comes from somebody else.
   bool parse_special = false;
 };
 
 class Tokenizer {
  public:
-  /// The tokenizer at `tokenizer_json`. errc::not_found, errc::io, errc::format (damaged), errc::unsupported (says
-  /// what).
+  /// The tokenizer at `tokenizer_json`. errc::not_found, errc::io, errc::format (damaged), errc::unsupported (says what).
   [[nodiscard]] static result<Tokenizer> from_file(const std::filesystem::path& tokenizer_json) {
     const std::string path = tokenizer_json.string();
     result<MappedFile> file = MappedFile::open(path, {.copy = true, .max_bytes = std::uint64_t{1} << 30});
@@ -52,8 +50,7 @@ class Tokenizer {
   /// The same from the file's text.
   [[nodiscard]] static result<Tokenizer> from_json(std::string_view json) { return make(json, "tokenizer.json"); }
 
-  /// The ids of a text of at most 1 GiB. errc::invalid_argument where it is not UTF-8, with the byte offset, or too
-  /// long.
+  /// The ids of a text of at most 1 GiB. errc::invalid_argument where it is not UTF-8, with the byte offset, or too long.
   [[nodiscard]] result<std::vector<std::int32_t>> encode(std::string_view utf8, EncodeOptions options = {}) const {
     if (utf8.size() > longest_text)
       return fail(errc::invalid_argument,
@@ -71,8 +68,7 @@ class Tokenizer {
     return std::move(run.ids);
   }
 
-  /// The text of `ids`, always valid UTF-8. Ids that are no tokens are skipped, as are special tokens while
-  /// `skip_special`.
+  /// The text of `ids`, always valid UTF-8. Ids that are no tokens are skipped, as are special tokens while `skip_special`.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special = true) const {
     std::string out;
     tokenizer::Decoder::State state;
@@ -217,8 +213,8 @@ class Tokenizer {
   index_t size_ = 0;
 };
 
-/// Decodes ids one by one: the texts of all push() and of finish(), put together, are Tokenizer::decode of all ids, and
-/// none ends within a character. Allocates nothing once its buffers have grown to the longest token.
+/// Decodes ids one by one: the texts of all push() and of finish(), put together, are Tokenizer::decode of all ids, and none
+/// ends within a character. Allocates nothing once its buffers have grown to the longest token.
 class StreamDecoder {
  public:
   /// `tokenizer` must outlive this.

@@ -2,8 +2,8 @@
 // Vocabulary: token <-> id. All tokens stand in one character buffer; a flat hash table finds them.
 //
 //   entries:  (offset, length, id) in file order;   slots: 32 bits of hash and an entry number, linear probing
-// A file cannot make it slow or large: ids are bounded by the number of tokens, and tokens that were chosen to collide
-// in the hash are refused instead of being searched for one by one.
+// A file cannot make it slow or large: ids are bounded by the number of tokens, and tokens that were chosen to collide in the
+// hash are refused instead of being searched for one by one.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -64,8 +64,8 @@ class Vocabulary {
     return {};
   }
 
-  /// Builds the tables, once, after the last add(). Errors: a token or an id that stands twice, ids far beyond the
-  /// number of tokens, or tokens that were chosen to collide.
+  /// Builds the tables, once, after the last add(). Errors: a token or an id that stands twice, ids far beyond the number of
+  /// tokens, or tokens that were chosen to collide.
   [[nodiscard]] status finish() {
     std::uint64_t end = 0;
     for (const Entry& e : entries_) end = (std::max)(end, static_cast<std::uint64_t>(e.id) + 1);

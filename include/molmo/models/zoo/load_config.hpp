@@ -14,8 +14,8 @@ struct ModelConfig {
   LlmConfig config;
 };
 
-/// Reads `directory`/config.json, with the reader of the family that its model_type names, or with that of `of`, a
-/// family of your own. Errors as of read_json and read_config, beginning with the file's name.
+/// Reads `directory`/config.json, with the reader of the family that its model_type names, or with that of `of`, a family of
+/// your own. Errors as of read_json and read_config, beginning with the file's name.
 [[nodiscard]] inline result<ModelConfig> load_config(const std::string& directory, const Family* of = nullptr) {
   const std::string path = text(directory, "/config.json");
   const result<json::Value> file = read_json(path);

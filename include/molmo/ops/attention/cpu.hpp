@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on Xsimd: keys and values are walked once, in tiles of 64, with the running maximum, the running sum and
-// the output rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
+// Attention on Xsimd: keys and values are walked once, in tiles of 64, with the running maximum, the running sum and the
+// output rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
 //
 // Up to three query rows share each loaded key and value: heads of one group, or, without groups, neighbouring tokens.
 // A query row is one thread's, tile after tile in ascending order, so its bits depend neither on the number of threads

@@ -2,8 +2,8 @@
 // matmul on Xsimd: chooses between cpu_rows.hpp (few rows of x: bound by reading the weights) and cpu_panels.hpp (many
 // rows: bound by multiply-adds), and splits the columns of y among the threads.
 //
-// The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v,
-// or gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
+// The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v, or
+// gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
 #pragma once
 
 #include <molmo/ops/matmul/cpu_panels.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul for many rows of x (prefill): weights are decoded into a packed f32 panel once per several hundred rows, then
-// a register-tiled kernel runs at the multiply-add rate of the machine, the same for every weight format.
+// matmul for many rows of x (prefill): weights are decoded into a packed f32 panel once per several hundred rows, then a
+// register-tiled kernel runs at the multiply-add rate of the machine, the same for every weight format.
 //
 //   panel  depth x width floats, width = two registers, [k][n]; lies in the L1/L2 cache of the thread that packed it
 //   tile   up to 12 rows of x times the panel, in 24 registers (6 rows, 12 registers, where there are only 16)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // matmul for few rows of x (decoding): every weight is read once, straight from its stored format.
 //
-// Eight adjacent weight rows are walked together: eight streams keep the memory busy and eight independent sums hide
-// the latency of the multiply-add; the eight sums are then added across lanes at once. With several tokens each loaded
+// Eight adjacent weight rows are walked together: eight streams keep the memory busy and eight independent sums hide the
+// latency of the multiply-add; the eight sums are then added across lanes at once. With several tokens each loaded
 // register of weights serves up to three of them. An element is always the same sum in the same order, whatever the
 // number of rows of x, so a token computed alone and in a small batch has the same bits.
 #pragma once

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Choosing the next token from logits: greedy, or sampled after temperature, top-k and top-p, in Hugging Face's order
-// and with its semantics:
+// Choosing the next token from logits: greedy, or sampled after temperature, top-k and top-p, in Hugging Face's order and
+// with its semantics:
 //
 //   temperature t   logits / t; 0 means greedy
 //   top_k           keeps the k largest, and all that tie with the k-th; 0: off
 //   top_p           keeps the fewest of the most likely tokens whose probabilities reach p (one at least); 1: off
-// NaN among the logits is an error, never a token. +infinity shares all the probability among the infinities; if
-// nothing but -infinity is there, the first token is taken. Draws are philox_uniform(seed, stream, step): reproducible
-// anywhere.
+// NaN among the logits is an error, never a token. +infinity shares all the probability among the infinities; if nothing
+// but -infinity is there, the first token is taken. Draws are philox_uniform(seed, stream, step): reproducible anywhere.
 #pragma once
 
 #include <molmo/core/memory.hpp>
