@@ -44,6 +44,7 @@ text_of() { size "$1" | awk 'NR == 2 { print $1 }'; }
 kb() { echo $((($1 + 1023) / 1024)); }
 longest_symbol() { nm "$1" | awk '{ if (length($NF) > n) n = length($NF) } END { print n + 0 }'; }
 
+words=" $(echo "$COMPONENTS" | sed 's/ /  /g') "  # two spaces, so that neighbours are found
 : > "$work/empty.cpp"
 printf '#include <molmo/molmo.hpp>\n' > "$work/include.cpp"
 compile include 3 "$@" -fsyntax-only "$work/include.cpp"
@@ -56,7 +57,7 @@ note "compiler memory for it" "$((kilobytes / 1024)) MB"
 size_row "its text" "$(kb "$(text_of "$work/model_7b_plain.o")")" 250 KB
 size_row "its longest symbol" "$(longest_symbol "$work/model_7b_plain.o")" 640 characters
 
-case " $COMPONENTS " in
+case "$words" in
   *" xsimd "*)
     compile model_7b_xsimd 3 "$@" -O2 -DMOLMO_BUDGET_XSIMD -c "$here/model_7b_plain.cpp" -o "$work/model_7b_xsimd.o"
     time_row "a 7B model on xsimd: one step" "$milliseconds" 10000
@@ -65,7 +66,7 @@ case " $COMPONENTS " in
     ;;
 esac
 
-case " $COMPONENTS " in
+case "$words" in
   *" xsimd "*" io "* | *" io "*" xsimd "*)
     compile include_all 3 "$@" -fsyntax-only -include molmo/molmo.hpp -include molmo/cpu.hpp -include molmo/run.hpp "$work/empty.cpp"
     note "molmo.hpp, cpu.hpp and run.hpp, nothing used" "$milliseconds ms"
