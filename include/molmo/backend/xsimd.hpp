@@ -3,10 +3,12 @@
 //
 //   Xsimd cpu{8};          eight threads, the instruction set that this file is compiled for
 //   Xsimd cpu{executor};   your own threads
+//   cpu.exact()            the same threads; activations stay f32 where weights are q8 or q4 (slower; see ops/matmul/cpu.hpp)
 // This header has the machinery and pointwise assignment; each op's fast loop is in its room, ops/<op>/cpu.hpp, and
 // falls back to the plain loops of Reference where there is none. molmo/cpu.hpp includes them all.
 #pragma once
 
+#include <molmo/backend/bytes.hpp>
 #include <molmo/backend/lanes_math.hpp>
 #include <molmo/backend/threads.hpp>
 #include <molmo/expr/reduce.hpp>
@@ -16,7 +18,7 @@
 
 namespace molmo::inline v0 {
 
-template <class Arch = native>
+template <class Arch = native, bool Vnni = has_vnni<Arch>>
 struct Xsimd : Reference {
   static constexpr const char* name = "xsimd";
   using lanes = Lanes<Arch>;
@@ -31,6 +33,13 @@ struct Xsimd : Reference {
   explicit Xsimd(std::shared_ptr<Executor> executor) : executor_(std::move(executor)) {}
 
   [[nodiscard]] int threads() const { return executor_ ? executor_->threads() : 1; }
+  /// A copy that never rounds activations to bytes, and whether this is one.
+  [[nodiscard]] Xsimd exact() const {
+    Xsimd copy = *this;
+    copy.exact_ = true;
+    return copy;
+  }
+  [[nodiscard]] bool is_exact() const { return exact_; }
 
   /// Calls body(part, parts) for all parts, at the same time; returns when all are done.
   template <class Body>
@@ -50,6 +59,7 @@ struct Xsimd : Reference {
 
  private:
   std::shared_ptr<Executor> executor_;
+  bool exact_ = false;
 };
 
 Xsimd()->Xsimd<>;

@@ -8,6 +8,7 @@
 //   MOLMO_EXCEPTIONS     1 when exceptions are enabled, else 0
 //   MOLMO_AVX2, MOLMO_AVX512   1 when this translation unit may use those instructions, else 0 (backend/lanes.hpp
 //                        chooses by the architecture in its type; these only say whether the intrinsics exist)
+//   MOLMO_VNNI           the same for the int8 dot products of AVX-512 (vpdpbusd)
 #pragma once
 
 #if defined(__CUDACC__)
@@ -53,6 +54,11 @@
 #define MOLMO_AVX512 1
 #else
 #define MOLMO_AVX512 0
+#endif
+#if MOLMO_AVX512 && defined(__AVX512VNNI__)
+#define MOLMO_VNNI 1
+#else
+#define MOLMO_VNNI 0
 #endif
 
 // NaN logits are detected and reported; -ffast-math would delete those checks without a word.

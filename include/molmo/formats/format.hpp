@@ -5,8 +5,9 @@
 //   F::block             consecutive weights of a row that are stored together (1 for plain numbers)
 //   F::bytes             bytes of a block
 //   F::decode(p, out)    block weights as floats
-// A row of K weights takes K / block * bytes; K must be a multiple of block. A format that only has these works at once
-// in every op; where F::element names a plain number type, kernels load it straight into SIMD registers.
+// A format that only has these works at once in every op. Two kinds have fast kernels: plain numbers (F::element names
+// their type, which kernels load straight into SIMD registers) and blocks of one f16 scale and integer codes (F::bits
+// says how wide: q8.hpp, q4.hpp). How the rows of a matrix lie in memory is another question: panels.hpp.
 #pragma once
 
 #include <molmo/core/dtype.hpp>
@@ -25,10 +26,28 @@ concept WeightFormat = requires(const std::byte* p, float* out) {
   F::decode(p, out);
 };
 
-/// Bytes of `weights` weights (whole blocks).
+/// Plain numbers.
+template <class F>
+concept PlainFormat = WeightFormat<F> && requires {
+  typename F::element;
+};
+
+/// Blocks of 32 weights: an f16 scale, then 32 codes of F::bits bits.
+template <class F>
+concept BlockFormat = WeightFormat<F> && requires(const float* in, std::byte* p) {
+  { F::bits } -> std::convertible_to<int>;
+  F::encode(in, p);
+} && F::block == 32 && F::bytes == 2 + 4 * F::bits;
+
+/// Blocks that `weights` weights of one row take; the last one may be filled up with zeros.
+template <WeightFormat F>
+[[nodiscard]] constexpr index_t format_blocks(index_t weights) {
+  return (weights + F::block - 1) / F::block;
+}
+/// Bytes of `weights` weights of one row.
 template <WeightFormat F>
 [[nodiscard]] constexpr index_t format_bytes(index_t weights) {
-  return weights / F::block * F::bytes;
+  return format_blocks<F>(weights) * F::bytes;
 }
 
 }  // namespace molmo::inline v0

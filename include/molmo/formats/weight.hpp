@@ -2,12 +2,17 @@
 // Weight<Shape<N, K>>: a borrowed weight matrix whose sizes are in the type and whose format is known at run time, as
 // a checkpoint dictates it. FormatId numbers the formats of one list; with_format turns the number into a type again,
 // once per op and never per element. To add a format: write its header, append it to `Formats`.
+//
+// A matrix lies in memory in one of two ways: row after row, as checkpoints have it, or in panels of 16 interleaved rows,
+// as kernels like it best (panels.hpp packs one into the other).
 #pragma once
 
 #include <molmo/core/view.hpp>
 #include <molmo/formats/bf16.hpp>
 #include <molmo/formats/f16.hpp>
 #include <molmo/formats/f32.hpp>
+#include <molmo/formats/q4.hpp>
+#include <molmo/formats/q8.hpp>
 
 #include <cstdint>
 #include <utility>
@@ -20,7 +25,7 @@ struct FormatList {
 };
 
 /// All formats, in the order of FormatId. Append only: the numbers are stored nowhere, but the names are.
-using Formats = FormatList<F32, Bf16, F16>;
+using Formats = FormatList<F32, Bf16, F16, Q8, Q4>;
 
 /// Index into Formats.
 enum class FormatId : std::uint8_t {};
@@ -60,31 +65,53 @@ decltype(auto) with_format(FormatId id, Body&& body) {
   return with_format(id, []<class F>(F) -> const char* { return F::name; });
 }
 
-/// A weight matrix with run-time sizes: what kernels see. Row n starts at data + n * row_bytes().
+/// Rows that a panel interleaves.
+inline constexpr index_t panel_rows = 16;
+
+/// How a matrix lies in memory.
+enum class Layout : std::uint8_t {
+  rows,   ///< row after row, each format_bytes(cols) long
+  panels  ///< 16 rows interleaved; see panels.hpp
+};
+
+/// A weight matrix with run-time sizes: what kernels see.
 struct WeightMatrix {
-  const std::byte* data = nullptr;
+  const std::byte* data = nullptr;  ///< the numbers or blocks; in panels of a block format, the codes
   FormatId format = format_id<F32>;
   index_t rows = 0, cols = 0;
+  Layout layout = Layout::rows;
+  const std::byte* scales = nullptr;  ///< f16, in panels of a block format only
 
+  /// Bytes from one row to the next (Layout::rows), and of an average row in panels.
   [[nodiscard]] index_t row_bytes() const {
     return with_format(format, [&]<class F>(F) { return format_bytes<F>(cols); });
   }
-  /// Rows [first, first + count).
+  /// Rows [first, first + count); in panels, `first` is a multiple of 16.
   [[nodiscard]] WeightMatrix slice(index_t first, index_t count) const {
-    return {data + first * row_bytes(), format, count, cols};
+    WeightMatrix part = *this;
+    part.rows = count;
+    const index_t blocks = with_format(format, [&]<class F>(F) { return format_blocks<F>(cols); });
+    const index_t scale_bytes = scales ? first * blocks * static_cast<index_t>(sizeof(f16)) : 0;
+    part.data += first * row_bytes() - scale_bytes;
+    if (scales) part.scales += scale_bytes;
+    return part;
   }
 };
 
-/// A weight matrix [N, K] = [out, in], row-major, borrowed from a mapped file or an arena.
+/// A weight matrix [N, K] = [out, in], borrowed from a mapped file or an arena.
 template <class S>
 struct Weight {
   static_assert(is_shape<S> && S::rank == 2 && !S::dynamic, "molmo: a Weight has a static shape [out, in]");
   using shape = S;
   const std::byte* data = nullptr;
+  const std::byte* scales = nullptr;
   FormatId format = format_id<F32>;
+  Layout layout = Layout::rows;
 
   Weight() = default;
   Weight(const std::byte* bytes, FormatId id) : data(bytes), format(id) {}
+  /// A matrix of these sizes.
+  explicit Weight(const WeightMatrix& m) : data(m.data), scales(m.scales), format(m.format), layout(m.layout) {}
   /// A matrix of plain numbers that lies in a tensor or a view.
   template <class T>
   Weight(const View<T, S>& v)
@@ -95,7 +122,7 @@ struct Weight {
     static_assert(!std::is_same_v<std::remove_const_t<T>, double>, "molmo: weights are f32, bf16 or f16");
   }
 
-  [[nodiscard]] WeightMatrix matrix() const { return {data, format, S::static_rows, S::cols}; }
+  [[nodiscard]] WeightMatrix matrix() const { return {data, format, S::static_rows, S::cols, layout, scales}; }
 };
 
 }  // namespace molmo::inline v0

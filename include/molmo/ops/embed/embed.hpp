@@ -4,7 +4,7 @@
 #pragma once
 
 #include <molmo/backend/reference.hpp>
-#include <molmo/formats/weight.hpp>
+#include <molmo/formats/panels.hpp>
 
 #include <cstdint>
 
@@ -17,10 +17,7 @@ inline void embed(const Reference&, const std::int32_t* ids, index_t tokens, con
     const bool inside = ids[t] < table.rows;
     const WeightMatrix& m = inside ? table : extra;
     const index_t row = inside ? ids[t] : ids[t] - table.rows;
-    with_format(m.format, [&]<class F>(F) {
-      const std::byte* p = m.data + row * format_bytes<F>(m.cols);
-      for (index_t c = 0; c < m.cols; c += F::block, p += F::bytes) F::decode(p, y + t * table.cols + c);
-    });
+    read_row(m, row, y + t * table.cols);
   }
 }
 

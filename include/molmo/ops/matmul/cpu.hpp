@@ -1,39 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul on Xsimd: chooses between cpu_rows.hpp (few rows of x: bound by reading the weights) and cpu_panels.hpp (many
-// rows: bound by multiply-adds), and splits the columns of y among the threads.
+// matmul on Xsimd: chooses the kernel, and splits the columns of y among the threads.
 //
+//   weights                       rows of x       kernel
+//   plain numbers, row by row     below 9         cpu_rows.hpp     eight weight rows walked together
+//   plain numbers, in panels      up to 16, f32 always   cpu_panels.hpp   register tiles on the weights where they lie
+//   q8 and q4 in panels           see Bytes       cpu_blocks.hpp   bytes times bytes
+//   everything else               any             cpu_panels.hpp   unpacked to f32, then register tiles
 // The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v, or
 // gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
 #pragma once
 
+#include <molmo/ops/matmul/cpu_blocks.hpp>
 #include <molmo/ops/matmul/cpu_panels.hpp>
 #include <molmo/ops/matmul/cpu_rows.hpp>
 
 namespace molmo::inline v0 {
 namespace detail {
 
-/// Rows of x from which packing pays. Measured on a 512-bit machine, f32 (benchmarks/ops.cpp prints the two sides).
-inline constexpr index_t panel_rows = 16;
+/// Rows of x from which unpacking pays: rows of plain numbers, and panels of 16-bit ones.
+inline constexpr index_t unpack_rows_from = 9, unpack_panels_from = 17;
 /// Multiply-adds below which waking a second thread costs more than it saves.
 inline constexpr index_t parallel_multiply_adds = 65536;
 
-/// Can kernels load the format straight into registers?
-[[nodiscard]] inline bool loads_directly(FormatId format) {
-  return with_format(format, []<class F>(F) {
-    return requires { typename F::element; };
+enum class MatmulKernel { rows, panels, bytes, unpacked };
+
+/// What the measurements of docs/performance.md say.
+template <class B>
+[[nodiscard]] MatmulKernel matmul_kernel(const WeightMatrix& w, index_t m, index_t k, bool exact) {
+  return with_format(w.format, [&]<class F>(F) {
+    if constexpr (PlainFormat<F>) {
+      if (w.layout == Layout::rows) return m < unpack_rows_from ? MatmulKernel::rows : MatmulKernel::unpacked;
+      return m < unpack_panels_from || std::is_same_v<F, F32> ? MatmulKernel::panels : MatmulKernel::unpacked;
+    } else if constexpr (BlockFormat<F>) {
+      const bool worth_it = B::fast && (B::rows_below == 0 || m < B::rows_below) && ByteRows::rows(k) > 0;
+      return w.layout == Layout::panels && worth_it && !exact ? MatmulKernel::bytes : MatmulKernel::unpacked;
+    } else {
+      return MatmulKernel::unpacked;
+    }
   });
 }
 
-template <class V, class Out, class E>
-void multiply_columns(const Rows& x, const Product<Out, E>& p, int part, int parts) {
-  if (!loads_directly(p.w.format)) {
-    if (part == 0) multiply_one(x, p);  // a format that only decodes: correct, not fast
-  } else if (x.m < panel_rows) {
-    const Range mine = split(p.w.rows, part, parts, index_t{16});
+template <class V, class P>
+void multiply_columns(const Rows& x, const P& p, MatmulKernel kernel, Range mine) {
+  if (kernel == MatmulKernel::rows)
     multiply_few_rows<V>(x, p, mine.begin, mine.end);
-  } else {
-    const Range mine = split(p.w.rows, part, parts, PanelSizes<V>::width);
-    multiply_many_rows<V>(x, p, mine.begin, mine.end);
+  else if (kernel == MatmulKernel::panels)
+    multiply_panels<V>(x, p, mine.begin, mine.end);
+  else if (kernel == MatmulKernel::unpacked)
+    multiply_unpacked<V>(x, p, mine.begin, mine.end);
+}
+
+/// Products whose weights are multiplied as bytes: x is rounded piece by piece, and each piece meets all of them.
+template <class V, class B, class... P>
+void multiply_bytes(const Rows& x, int part, int parts, const P&... products) {
+  ByteRows bytes;
+  const index_t most = ByteRows::rows(x.k);
+  for (index_t m = 0; m < x.m; m += most) {
+    const index_t count = x.m - m < most ? x.m - m : most;
+    round_rows<B>(x, m, count, bytes);
+    const auto one = [&](const auto& p) {
+      const Range mine = split(p.w.rows, part, parts, panel_rows);
+      if (mine.begin < mine.end) multiply_blocks<V, B>(bytes, m, count, p, mine.begin, mine.end);
+    };
+    (one(products), ...);
   }
 }
 
@@ -41,9 +70,27 @@ void multiply_columns(const Rows& x, const Product<Out, E>& p, int part, int par
 
 template <class Arch, class... P>
 void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
+  using namespace detail;
+  using B = Bytes<Arch>;
+  if (x.m == 0) return;
   const index_t columns = (index_t{0} + ... + products.w.rows);
-  cpu.parallel_if(x.m * x.k * columns >= detail::parallel_multiply_adds,
-                  [&](int part, int parts) { (detail::multiply_columns<Lanes<Arch>>(x, products, part, parts), ...); });
+  const MatmulKernel kernels[] = {matmul_kernel<B>(products.w, x.m, x.k, cpu.is_exact())...};
+  bool all_bytes = true;
+  for (const MatmulKernel k : kernels) all_bytes = all_bytes && k == MatmulKernel::bytes;
+  cpu.parallel_if(x.m * x.k * columns >= parallel_multiply_adds, [&](int part, int parts) {
+    using V = Lanes<Arch>;
+    if constexpr (B::fast) {
+      if (all_bytes) return multiply_bytes<V, B>(x, part, parts, products...);
+    }
+    const MatmulKernel* kernel = kernels;
+    const auto one = [&](const auto& p) {  // in order: a product may read what the one before it stored
+      if constexpr (B::fast) {
+        if (*kernel == MatmulKernel::bytes) return ++kernel, multiply_bytes<V, B>(x, part, parts, p);
+      }
+      multiply_columns<V>(x, p, *kernel++, split(p.w.rows, part, parts, panel_rows));
+    };
+    (one(products), ...);
+  });
 }
 
 }  // namespace molmo::inline v0

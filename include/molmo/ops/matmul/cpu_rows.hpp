@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul for few rows of x (decoding): every weight is read once, straight from its stored format.
+// matmul for few rows of x (decoding) where the weights lie row after row, as a mapped checkpoint has them: every weight
+// is read once, straight from its stored format.
 //
 // Eight adjacent weight rows are walked together: eight streams keep the memory busy and eight independent sums hide the
 // latency of the multiply-add; the eight sums are then added across lanes at once. With several tokens each loaded
@@ -8,8 +9,7 @@
 #pragma once
 
 #include <molmo/backend/dot_rows.hpp>
-#include <molmo/backend/xsimd.hpp>
-#include <molmo/ops/matmul/matmul.hpp>
+#include <molmo/ops/matmul/cpu_panels.hpp>
 
 namespace molmo::inline v0::detail {
 
@@ -41,26 +41,14 @@ void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_
   }
 }
 
-/// The part of a row of sums that is stored: y(m, n + i) = epilogue, i < count.
-template <class V, class Out, class E>
-MOLMO_INLINE void finish_row(const Product<Out, E>& p, index_t m, index_t n, index_t count, const float* sums) {
-  Out* y = p.y + m * p.stride + n;
-  index_t c = 0;
-  for (; c + V::size <= count; c += V::size) p.finish(LanesAt<V>{m, n + c, V::load(sums + c)}).store(y + c);
-  if (c < count) {
-    const int tail = static_cast<int>(count - c);
-    p.finish(TailAt<V>{m, n + c, tail, V::load(sums + c, tail)}).store(y + c, tail);
-  }
-}
-
 /// All rows of x against weight rows [begin, end). Only sum_rows knows the weight format, only finish_row the epilogue.
-template <class V, class Out, class E>
-void multiply_few_rows(const Rows& x, const Product<Out, E>& p, index_t begin, index_t end) {
+template <class V, class P>
+void multiply_few_rows(const Rows& x, const P& p, index_t begin, index_t end) {
   using Sum = void (*)(const Rows&, index_t, const WeightMatrix&, index_t, index_t, float*);
   constexpr index_t most = 3;  // rows of x at once
   Sum sum[most] = {};
   with_format(p.w.format, [&]<class F>(F) {
-    if constexpr (requires { typename F::element; }) {
+    if constexpr (PlainFormat<F>) {
       sum[0] = &sum_rows<V, F, 1>;
       sum[1] = &sum_rows<V, F, 2>;
       sum[2] = &sum_rows<V, F, 3>;

@@ -2,8 +2,8 @@
 // matmul on EigenCpu: Eigen's product of an f32 tile, then one pass from there through the epilogue.
 //
 // y is cut into tiles of at most 256 x 256, which stay in the L2 cache. Weights of other formats are decoded, 256 of
-// each row at a time, into a panel of f32 that is multiplied and added to the tile; f32 weights are used where they
-// lie. A single row of x is a matrix-vector product, for which Eigen reads the weights once and in order.
+// each row at a time, into a panel of f32 that is multiplied and added to the tile; f32 weights that lie row after row
+// are used in place. A single row of x is a matrix-vector product, for which Eigen reads the weights once and in order.
 #pragma once
 
 #include <molmo/backend/eigen.hpp>
@@ -46,19 +46,18 @@ template <class F>
 void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatrix& w, index_t n0, index_t cols,
                 EigenWorker& worker) {
   auto* tile = reinterpret_cast<float*>(worker.tile.data());
-  const std::byte* first_row = w.data + n0 * format_bytes<F>(w.cols);
-  if constexpr (std::is_same_v<F, F32>) {
-    eigen_product(x, m0, rows, 0, x.k, reinterpret_cast<const float*>(first_row), x.k, cols, tile, true);
+  const bool in_place = std::is_same_v<F, F32> && w.layout == Layout::rows;
+  if (in_place) {
+    const auto* first_row = reinterpret_cast<const float*>(w.data) + n0 * w.cols;
+    eigen_product(x, m0, rows, 0, x.k, first_row, x.k, cols, tile, true);
   } else {
     static_assert(eigen_tile % F::block == 0);
     auto* panel = reinterpret_cast<float*>(worker.panel.data());
     for (index_t k = 0; k < x.k; k += eigen_tile) {
       const index_t depth = (std::min)(eigen_tile, x.k - k);
-      for (index_t n = 0; n < cols; ++n) {
-        const std::byte* from = first_row + format_bytes<F>(n * w.cols + k);
+      for (index_t n = 0; n < cols; ++n)
         for (index_t i = 0; i < depth; i += F::block)
-          F::decode(from + i / F::block * F::bytes, panel + n * eigen_tile + i);
-      }
+          read_block<F>(w, n0 + n, (k + i) / F::block, panel + n * eigen_tile + i);
       eigen_product(x, m0, rows, k, depth, panel, eigen_tile, cols, tile, k == 0);
     }
   }
@@ -69,10 +68,9 @@ void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E>& p) 
   constexpr std::size_t bytes = eigen_tile * eigen_tile * sizeof(float);
   auto worker = cpu.workers().lend();
   if (worker && worker->tile.size() < bytes) worker->tile = AlignedBytes::zeroed(bytes, 1);
-  if (worker && worker->panel.size() < bytes && p.w.format != format_id<F32>)
-    worker->panel = AlignedBytes::zeroed(bytes, 1);
-  const bool ready =
-      worker && worker->tile.size() >= bytes && (p.w.format == format_id<F32> || worker->panel.size() >= bytes);
+  const bool in_place = p.w.format == format_id<F32> && p.w.layout == Layout::rows;
+  if (worker && worker->panel.size() < bytes && !in_place) worker->panel = AlignedBytes::zeroed(bytes, 1);
+  const bool ready = worker && worker->tile.size() >= bytes && (in_place || worker->panel.size() >= bytes);
   if (!ready || x.k == 0) return multiply_one(x, p);
   for (index_t n0 = 0; n0 < p.w.rows; n0 += eigen_tile) {
     const index_t cols = (std::min)(eigen_tile, p.w.rows - n0);

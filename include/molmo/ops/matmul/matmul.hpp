@@ -10,7 +10,7 @@
 
 #include <molmo/core/error.hpp>
 #include <molmo/expr/assign.hpp>
-#include <molmo/formats/weight.hpp>
+#include <molmo/formats/panels.hpp>
 
 namespace molmo::inline v0 {
 
@@ -56,17 +56,15 @@ template <class T, class E>
 void multiply_one(const Rows& x, const Product<T, E>& p) {
   with_format(p.w.format, [&]<class F>(F) {
     float block[static_cast<std::size_t>(F::block)];
-    for (index_t n = 0; n < p.w.rows; ++n) {
-      const std::byte* row = p.w.data + n * format_bytes<F>(p.w.cols);
+    for (index_t n = 0; n < p.w.rows; ++n)
       for (index_t m = 0; m < x.m; ++m) {
         double sum = 0;
         for (index_t k = 0; k < x.k; ++k) {
-          if (k % F::block == 0) F::decode(row + k / F::block * F::bytes, block);
+          if (k % F::block == 0) read_block<F>(p.w, n, k / F::block, block);
           sum += static_cast<double>(x.data[m * x.stride + k]) * static_cast<double>(block[k % F::block]);
         }
         p.y[m * p.stride + n] = static_cast<T>(p.finish(ScalarAt<float>{m, n, static_cast<float>(sum)}));
       }
-    }
   });
 }
 
@@ -104,8 +102,7 @@ class [[nodiscard]] Matmul {
     check_pass(y, e_);
     const auto flat = e_.template erased<SY>();
     using Flat = std::remove_cvref_t<decltype(flat)>;
-    multiply(ctx, Rows{x_.data, x_.rows(), SX::cols, SX::cols},
-             Product<T, Flat>{w_.matrix(), y.data, SY::cols, flat});
+    multiply(ctx, Rows{x_.data, x_.rows(), SX::cols, SX::cols}, Product<T, Flat>{w_.matrix(), y.data, SY::cols, flat});
   }
 
  private:
@@ -137,8 +134,8 @@ template <class X, class SW>
   return detail::Matmul<typename V::shape, SW, Acc>(v, w, acc);
 }
 template <class X, class W>
-  requires(is_tensor<W> || is_view<W>)
-[[nodiscard]] auto matmul(const X& x MOLMO_LIFETIMEBOUND, const W& w MOLMO_LIFETIMEBOUND) {
+requires(is_tensor<W> || is_view<W>)
+    [[nodiscard]] auto matmul(const X& x MOLMO_LIFETIMEBOUND, const W& w MOLMO_LIFETIMEBOUND) {
   const auto v = detail::const_view(w);
   return matmul(x, Weight<typename W::shape>(v));
 }

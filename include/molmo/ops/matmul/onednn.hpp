@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul on OneDnn: f32 weights and many rows of x go to oneDNN, everything else to cpu.hpp.
+// matmul on OneDnn: f32 weights that lie row after row, and many rows of x, go to oneDNN; everything else to cpu.hpp.
 //
 // y is cut into tiles of at most 256 x 256. oneDNN writes a tile to scratch memory that stays in the L2 cache, and one
 // pass from there through the epilogue stores it: so any epilogue works, a residual in y included. (A dense tile is
@@ -88,7 +88,7 @@ void multiply(const OneDnn<Arch>& cpu, const Rows& x, const P&... products) {
   using namespace detail;
   using V = Lanes<Arch>;
   const bool worth_it = x.m >= dnnl_rows && x.m * x.k * (index_t{0} + ... + products.w.rows) >= dnnl_multiply_adds &&
-                        ((products.w.format == format_id<F32>)&&...);
+                        ((products.w.format == format_id<F32> && products.w.layout == Layout::rows) && ...);
   std::array<DnnlTiles, sizeof...(P)> tiles;
   std::size_t i = 0;
   if (!worth_it || !(tiles[i++].find(cpu.state(), x, products.w.rows) && ...))
