@@ -42,7 +42,6 @@ template <class Arch, bool Vnni = has_vnni<Arch>>
 struct Bytes {
   static constexpr bool fast = false;         ///< better than unpacking to f32?
   static constexpr bool signed_bias = false;  ///< does add_signed() add 128 to every weight?
-  static constexpr index_t rows_below = 0;    ///< fast only below so many rows of x; 0: always
   static constexpr int tile_rows = 2;
   static constexpr int panels(int) { return 1; }
 
@@ -117,7 +116,6 @@ template <class Arch>
 requires(std::is_base_of_v<xsimd::avx2, Arch>) struct Bytes<Arch, false> {
   static constexpr bool fast = true;
   static constexpr bool signed_bias = false;
-  static constexpr index_t rows_below = 16;  // without VNNI bytes are hardly faster than floats
   static constexpr int tile_rows = 4;
   static constexpr int panels(int) { return 1; }
 
@@ -213,7 +211,6 @@ template <class Arch>
 requires(std::is_base_of_v<xsimd::avx512f, Arch>) struct Bytes<Arch, true> {
   static constexpr bool fast = true;
   static constexpr bool signed_bias = true;
-  static constexpr index_t rows_below = 0;
   static constexpr int tile_rows = 4;  // 4 x 3: 24 sums, and 7 loads for 12 products
   static constexpr int panels(int rows) { return rows <= 3 ? 4 : 3; }
 

@@ -13,6 +13,7 @@
 #include <molmo/backend/threads.hpp>
 #include <molmo/expr/reduce.hpp>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -55,6 +56,19 @@ struct Xsimd : Reference {
       parallel(std::forward<Body>(body));
     else
       body(0, 1);
+  }
+  /// Calls body(part, parts) for at least `parts` parts, as many as there are threads or more; where there are more, a
+  /// thread takes the next part as soon as it is done with one. The caller alone, in one part, where not `worth_it`.
+  template <class Body>
+  void share(index_t parts, bool worth_it, Body&& body) const {
+    const int at_once = threads();
+    if (!worth_it || at_once == 1) return body(0, 1);
+    if (parts <= at_once) return parallel(std::forward<Body>(body));
+    std::atomic<int> next{0};
+    const int all = static_cast<int>(parts);
+    parallel([&](int, int) {
+      for (int part = next.fetch_add(1); part < all; part = next.fetch_add(1)) body(part, all);
+    });
   }
 
  private:

@@ -9,6 +9,7 @@
 #include "support/random.hpp"
 #include "support/stored.hpp"
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -277,12 +278,9 @@ void check_bytes(const Cpu& cpu, std::uint64_t seed) {
         const Problem p(random, kind, m, n, k, 3, 2);
         CAPTURE(name(kind), m, n, k);
         const auto got = p.run(cpu);
-        const auto below = detail::Bytes<typename Cpu::lanes::arch>::rows_below;
-        const bool as_bytes = below == 0 || m < below;
         // The same numbers as the double loop on rounded activations, up to f32 sums ...
         std::vector<double> steps;
-        auto xs = rounded(p, steps);
-        if (!as_bytes) xs = p.x;
+        const auto xs = rounded(p, steps);
         std::vector<float> want(static_cast<std::size_t>(m * p.y_stride), untouched);
         multiply(Reference{}, Rows{xs.data(), m, k, p.x_stride},
                  Product<float, Acc>{p.w.m, want.data(), p.y_stride, acc});
@@ -346,8 +344,7 @@ TEST_CASE("matmul on Xsimd: blocks have the same bits for any number of threads,
       std::vector<float> alone(523);
       multiply(Xsimd<>(1), Rows{p.x.data() + (m - 1) * p.x_stride, 1, p.k, p.x_stride},
                Product<float, Acc>{p.w.m, alone.data(), 523, acc});
-      if (detail::Bytes<native>::fast && detail::Bytes<native>::rows_below == 0)
-        REQUIRE_SAME_BITS(alone, std::vector<float>(one.end() - 523, one.end()));
+      if (detail::Bytes<native>::fast) REQUIRE_SAME_BITS(alone, std::vector<float>(one.end() - 523, one.end()));
     }
 }
 
@@ -368,5 +365,53 @@ TEST_CASE("gated products on Xsimd: formats of two kinds side by side") {
     REQUIRE_CLOSE(run(Xsimd<>(2), a, b), run(Reference{}, a, b), 0.2, 0.05);  // rounding x: about 1 % of a factor
     REQUIRE_CLOSE(run(Xsimd<>(2), b, a), run(Reference{}, b, a), 0.2, 0.05);
   }
+}
+
+namespace {
+
+// Notes which columns it was told of, and that all their rows were there by then.
+struct Told {
+  index_t grain;
+  const float* y;
+  index_t m, n;
+  std::atomic<int>* times;  // of each column
+  std::atomic<int>* wrong;
+  void operator()(index_t begin, index_t end) const {
+    if (begin % grain != 0 || (end != n && end % grain != 0)) ++*wrong;
+    for (index_t c = begin; c < end; ++c) {
+      ++times[c];
+      for (index_t r = 0; r < m; ++r)
+        if (y[r * n + c] == untouched) ++*wrong;
+    }
+  }
+};
+
+template <class Ctx>
+void check_told(const Ctx& ctx, const Kind& kind, index_t m, index_t n, index_t grain) {
+  Random random(17);
+  const Problem p(random, kind, m, n, 64);
+  std::vector<float> y(static_cast<std::size_t>(m * n), untouched), z = y;
+  std::vector<std::atomic<int>> times(static_cast<std::size_t>(n));
+  std::atomic<int> wrong = 0;
+  multiply(ctx, p.rows(), Product<float, Acc>{p.w.m, z.data(), n, acc},
+           Product<float, Acc, Told>{p.w.m, y.data(), n, acc, {grain, y.data(), m, n, times.data(), &wrong}});
+  CHECK(wrong == 0);
+  for (const auto& t : times) REQUIRE(t == 1);
+  REQUIRE_SAME_BITS(y, z);
+}
+
+}  // namespace
+
+TEST_CASE("matmul: what follows a product hears of every column once, in whole units, when its rows are stored") {
+  for (const Kind& kind :
+       {Kind{format_id<F32>}, Kind{format_id<Bf16>, Layout::panels}, Kind{format_id<Q4>, Layout::panels}})
+    for (const index_t m : {1, 20})
+      for (const index_t grain : {1, 8, 16, 48, 128})
+        for (const index_t n : {48, 384, 400}) {
+          if (n % grain != 0) continue;
+          CAPTURE(name(kind), m, grain, n);
+          check_told(Reference{}, kind, m, n, grain);
+          for (const int threads : {1, 2, 3, 8}) check_told(Xsimd<>(threads), kind, m, n, grain);
+        }
 }
 #endif

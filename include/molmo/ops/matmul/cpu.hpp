@@ -4,7 +4,7 @@
 //   weights                       rows of x       kernel
 //   plain numbers, row by row     below 9         cpu_rows.hpp     eight weight rows walked together
 //   plain numbers, in panels      up to 16, f32 always   cpu_panels.hpp   register tiles on the weights where they lie
-//   q8 and q4 in panels           see Bytes       cpu_blocks.hpp   bytes times bytes
+//   q8 and q4 in panels           any             cpu_blocks.hpp   bytes times bytes
 //   everything else               any             cpu_panels.hpp   unpacked to f32, then register tiles
 // The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v, or
 // gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
@@ -19,8 +19,10 @@ namespace detail {
 
 /// Rows of x from which unpacking pays: rows of plain numbers, and panels of 16-bit ones.
 inline constexpr index_t unpack_rows_from = 9, unpack_panels_from = 17;
-/// Multiply-adds below which waking a second thread costs more than it saves.
-inline constexpr index_t parallel_multiply_adds = 65536;
+/// Multiply-adds below which waking a second thread costs more than it saves, and those that are worth a share of their
+/// own: larger products are cut into more shares than there are threads, so that a thread which loses its core for a
+/// moment leaves its work to the others.
+inline constexpr index_t parallel_multiply_adds = 65536, share_multiply_adds = index_t{1} << 21;
 
 enum class MatmulKernel { rows, panels, bytes, unpacked };
 
@@ -32,7 +34,7 @@ template <class B>
       if (w.layout == Layout::rows) return m < unpack_rows_from ? MatmulKernel::rows : MatmulKernel::unpacked;
       return m < unpack_panels_from || std::is_same_v<F, F32> ? MatmulKernel::panels : MatmulKernel::unpacked;
     } else if constexpr (BlockFormat<F>) {
-      const bool worth_it = B::fast && (B::rows_below == 0 || m < B::rows_below) && ByteRows::rows(k) > 0;
+      const bool worth_it = B::fast && ByteRows::rows(k) > 0;
       return w.layout == Layout::panels && worth_it && !exact ? MatmulKernel::bytes : MatmulKernel::unpacked;
     } else {
       return MatmulKernel::unpacked;
@@ -50,6 +52,13 @@ void multiply_columns(const Rows& x, const P& p, MatmulKernel kernel, Range mine
     multiply_unpacked<V>(x, p, mine.begin, mine.end);
 }
 
+/// The columns of a product that are this thread's: whole panels, and whole units of what follows.
+template <class P>
+[[nodiscard]] Range my_columns(const P& p, int part, int parts) {
+  const index_t grain = p.then.grain <= panel_rows ? panel_rows : p.then.grain;
+  return split(p.w.rows, part, parts, grain);
+}
+
 /// Products whose weights are multiplied as bytes: x is rounded piece by piece, and each piece meets all of them.
 template <class V, class B, class... P>
 void multiply_bytes(const Rows& x, int part, int parts, const P&... products) {
@@ -59,7 +68,7 @@ void multiply_bytes(const Rows& x, int part, int parts, const P&... products) {
     const index_t count = x.m - m < most ? x.m - m : most;
     round_rows<B>(x, m, count, bytes);
     const auto one = [&](const auto& p) {
-      const Range mine = split(p.w.rows, part, parts, panel_rows);
+      const Range mine = my_columns(p, part, parts);
       if (mine.begin < mine.end) multiply_blocks<V, B>(bytes, m, count, p, mine.begin, mine.end);
     };
     (one(products), ...);
@@ -77,17 +86,32 @@ void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
   const MatmulKernel kernels[] = {matmul_kernel<B>(products.w, x.m, x.k, cpu.is_exact())...};
   bool all_bytes = true;
   for (const MatmulKernel k : kernels) all_bytes = all_bytes && k == MatmulKernel::bytes;
-  cpu.parallel_if(x.m * x.k * columns >= parallel_multiply_adds, [&](int part, int parts) {
+  const index_t work = x.m * x.k * columns;
+  const index_t most_shares = 8 * cpu.threads();
+  const index_t shares = work / share_multiply_adds;
+  cpu.share(shares < most_shares ? shares : most_shares, work >= parallel_multiply_adds, [&](int part, int parts) {
     using V = Lanes<Arch>;
+    const auto finish = [&](const auto& p) {
+      const Range mine = my_columns(p, part, parts);
+      if (mine.begin < mine.end) p.then(mine.begin, mine.end);
+    };
     if constexpr (B::fast) {
-      if (all_bytes) return multiply_bytes<V, B>(x, part, parts, products...);
+      if (all_bytes) {
+        multiply_bytes<V, B>(x, part, parts, products...);
+        return (finish(products), ...);
+      }
     }
     const MatmulKernel* kernel = kernels;
     const auto one = [&](const auto& p) {  // in order: a product may read what the one before it stored
       if constexpr (B::fast) {
-        if (*kernel == MatmulKernel::bytes) return ++kernel, multiply_bytes<V, B>(x, part, parts, p);
+        if (*kernel == MatmulKernel::bytes) {
+          ++kernel;
+          multiply_bytes<V, B>(x, part, parts, p);
+          return finish(p);
+        }
       }
-      multiply_columns<V>(x, p, *kernel++, split(p.w.rows, part, parts, panel_rows));
+      multiply_columns<V>(x, p, *kernel++, my_columns(p, part, parts));
+      finish(p);
     };
     (one(products), ...);
   });

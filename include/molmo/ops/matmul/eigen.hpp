@@ -63,8 +63,8 @@ void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatrix& w, 
   }
 }
 
-template <class T, class E>
-void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E>& p) {
+template <class T, class E, class Then>
+void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E, Then>& p) {
   constexpr std::size_t bytes = eigen_tile * eigen_tile * sizeof(float);
   auto worker = cpu.workers().lend();
   if (worker && worker->tile.size() < bytes) worker->tile = AlignedBytes::zeroed(bytes, 1);
@@ -91,7 +91,11 @@ void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E>& p) 
 /// Products one after another, on the calling thread.
 template <class... P>
 void multiply(const EigenCpu& cpu, const Rows& x, const P&... products) {
-  (detail::eigen_multiply(cpu, x, products), ...);
+  const auto one = [&](const auto& p) {
+    detail::eigen_multiply(cpu, x, p);
+    if (p.w.rows > 0) p.then(0, p.w.rows);
+  };
+  (one(products), ...);
 }
 
 }  // namespace molmo::inline v0

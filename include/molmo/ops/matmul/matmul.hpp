@@ -21,13 +21,23 @@ struct Rows {
   index_t stride = 0;
 };
 
-/// One product with the same left operand: where it goes and what happens to an element before it is stored.
-template <class T, class E>
+/// Nothing more happens to finished columns.
+struct NoMore {
+  static constexpr index_t grain = 1;
+  void operator()(index_t, index_t) const {}
+};
+
+/// One product with the same left operand: where it goes, what happens to an element before it is stored, and what
+/// happens to columns when all their rows are. `then(begin, end)` is called once for every part of the columns, by the
+/// thread that stored them, and parts begin at multiples of then.grain (which divides 16, or is a multiple of it): so whole heads are rotated and cached
+/// (layers/attention.hpp) without another parallel step.
+template <class T, class E, class Then = NoMore>
 struct Product {
   WeightMatrix w;
   T* y = nullptr;
   index_t stride = 0;
   E epilogue{};  ///< an erased expression with `acc`
+  Then then{};
 
   template <class At>
   MOLMO_INLINE typename At::value finish(const At& at) const {
@@ -52,8 +62,8 @@ struct Cost {
 }
 
 /// The meaning of a product: dot products in double precision, one after another.
-template <class T, class E>
-void multiply_one(const Rows& x, const Product<T, E>& p) {
+template <class T, class E, class Then>
+void multiply_one(const Rows& x, const Product<T, E, Then>& p) {
   with_format(p.w.format, [&]<class F>(F) {
     float block[static_cast<std::size_t>(F::block)];
     for (index_t n = 0; n < p.w.rows; ++n)
@@ -72,7 +82,11 @@ void multiply_one(const Rows& x, const Product<T, E>& p) {
 /// stored in the same column: fast versions give one column to one thread throughout.
 template <class... P>
 void multiply(const Reference&, const Rows& x, const P&... products) {
-  (multiply_one(x, products), ...);
+  const auto one = [&](const auto& p) {
+    multiply_one(x, p);
+    if (p.w.rows > 0) p.then(0, p.w.rows);
+  };
+  (one(products), ...);
 }
 
 namespace detail {

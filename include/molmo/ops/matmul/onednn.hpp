@@ -44,10 +44,10 @@ struct DnnlTiles {
 };
 
 // Stores a tile whose corner is y[m0, n0].
-template <class V, class T, class E>
-void finish_tile(const Product<T, E>& p, const float* tile, index_t m0, index_t rows, index_t n0, index_t cols) {
+template <class V, class P>
+void finish_tile(const P& p, const float* tile, index_t m0, index_t rows, index_t n0, index_t cols) {
   for (index_t m = 0; m < rows; ++m, tile += cols) {
-    T* y = p.y + (m0 + m) * p.stride + n0;
+    auto* y = p.y + (m0 + m) * p.stride + n0;
     index_t c = 0;
     for (; c + V::size <= cols; c += V::size) p.finish(LanesAt<V>{m0 + m, n0 + c, V::load(tile + c)}).store(y + c);
     if (c < cols) {
@@ -59,8 +59,8 @@ void finish_tile(const Product<T, E>& p, const float* tile, index_t m0, index_t 
 
 // Columns [begin, end) of one product, whole tiles of them but for the last. Where oneDNN fails, or there was no memory
 // for a tile (then it is null, and a small one lies on the stack), the plain loop calculates the sums.
-template <class V, class T, class E>
-void dnnl_columns(DnnlWorker* worker, const DnnlTiles& tiles, const Rows& x, const Product<T, E>& p, Range mine) {
+template <class V, class P>
+void dnnl_columns(DnnlWorker* worker, const DnnlTiles& tiles, const Rows& x, const P& p, Range mine) {
   constexpr index_t short_edge = 32;
   alignas(64) float stack_tile[short_edge * short_edge];
   float* const tile = worker != nullptr ? reinterpret_cast<float*>(worker->tile.data()) : stack_tile;
@@ -107,6 +107,7 @@ void multiply(const OneDnn<Arch>& cpu, const Rows& x, const P&... products) {
     };
     (one(products), ...);
   });
+  (products.then(0, products.w.rows), ...);
 }
 
 }  // namespace molmo::inline v0
