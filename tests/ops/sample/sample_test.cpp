@@ -194,3 +194,26 @@ TEST_CASE("filters: against a plain calculation on random logits with many ties"
     for (std::size_t i = 0; i < want.size(); ++i) REQUIRE(std::abs(got[i] - want[i]) < 1e-6);  // logits / t is rounded to f32
   }
 }
+
+TEST_CASE("argmax: the first of the largest wherever it lies, NaN anywhere, zeros of both signs") {
+  molmo_test::Random random(31);
+  for (int i = 0; i < 400; ++i) {
+    const index_t n = random.between(1, 3000);
+    auto x = random.numbers(n);
+    if (i % 3 == 0)
+      for (float& v : x) v = std::round(v * 3);  // many ties, -0 and 0
+    if (i % 5 == 0)
+      for (float& v : x) v = -std::fabs(v);
+    if (i % 7 == 0) x[static_cast<std::size_t>(random.between(0, n - 1))] = std::numeric_limits<float>::infinity();
+    if (i % 11 == 0)
+      for (float& v : x) v = -std::numeric_limits<float>::infinity();
+    index_t want = 0;
+    for (index_t k = 1; k < n; ++k)
+      if (x[static_cast<std::size_t>(k)] > x[static_cast<std::size_t>(want)]) want = k;
+    CAPTURE(i, n);
+    REQUIRE(argmax(x.data(), n) == want);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    x[static_cast<std::size_t>(random.between(0, n - 1))] = i % 2 ? nan : -nan;
+    REQUIRE(argmax(x.data(), n) == -1);
+  }
+}
