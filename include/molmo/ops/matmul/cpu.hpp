@@ -2,7 +2,7 @@
 // matmul on Xsimd: chooses the kernel, and splits the columns of y among the threads.
 //
 //   weights                       rows of x       kernel
-//   plain numbers, row by row     below 9         cpu_rows.hpp     eight weight rows walked together
+//   plain numbers, row by row     below 13        cpu_rows.hpp     eight weight rows walked together
 //   plain numbers, in panels      up to 16, f32 always   cpu_panels.hpp   register tiles on the weights where they lie
 //   q8 and q4 in panels           any             cpu_blocks.hpp   bytes times bytes
 //   everything else               any             cpu_panels.hpp   unpacked to f32, then register tiles
@@ -18,7 +18,7 @@ namespace molmo::inline v0 {
 namespace detail {
 
 /// Rows of x from which unpacking pays: rows of plain numbers, and panels of 16-bit ones.
-inline constexpr index_t unpack_rows_from = 9, unpack_panels_from = 17;
+inline constexpr index_t unpack_rows_from = 13, unpack_panels_from = 17;
 /// Multiply-adds below which waking a second thread costs more than it saves, and those that are worth a share of their
 /// own: larger products are cut into more shares than there are threads, so that a thread which loses its core for a
 /// moment leaves its work to the others.

@@ -4,7 +4,7 @@
 //
 // Eight adjacent weight rows are walked together: eight streams keep the memory busy and eight independent sums hide the
 // latency of the multiply-add; the eight sums are then added across lanes at once. With several tokens each loaded
-// register of weights serves up to three of them. An element is always the same sum in the same order, whatever the
+// register of weights serves up to six of them. An element is always the same sum in the same order, whatever the
 // number of rows of x, so a token computed alone and in a small batch has the same bits.
 #pragma once
 
@@ -22,7 +22,8 @@ void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_
   using W = typename F::element;
   const W* rows = reinterpret_cast<const W*>(w.data) + n * x.k;
   const float* xs = x.data + m * x.stride;
-  constexpr int together = V::size > 8 || T == 1 ? 8 : 4;  // T * together sums in 32 or 16 registers
+  // T * together sums in 32 or 16 registers
+  constexpr int together = V::size > 8 ? (T <= 3 ? 8 : 4) : T == 1 ? 8 : T <= 3 ? 4 : 2;
   index_t i = 0;
   for (; i + together <= count; i += together) {
     if constexpr (T == 1) {
@@ -45,23 +46,27 @@ void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_
 template <class V, class P>
 void multiply_few_rows(const Rows& x, const P& p, index_t begin, index_t end) {
   using Sum = void (*)(const Rows&, index_t, const WeightMatrix&, index_t, index_t, float*);
-  constexpr index_t most = 3;  // rows of x at once
+  constexpr index_t most = 6;  // rows of x at once
   Sum sum[most] = {};
   with_format(p.w.format, [&]<class F>(F) {
     if constexpr (PlainFormat<F>) {
       sum[0] = &sum_rows<V, F, 1>;
       sum[1] = &sum_rows<V, F, 2>;
       sum[2] = &sum_rows<V, F, 3>;
+      sum[3] = &sum_rows<V, F, 4>;
+      sum[4] = &sum_rows<V, F, 5>;
+      sum[5] = &sum_rows<V, F, 6>;
     }
   });
   alignas(64) float sums[most * row_block];
-  for (index_t n = begin; n < end; n += row_block) {
-    const index_t count = end - n < row_block ? end - n : row_block;
-    for (index_t m = 0; m < x.m;) {
-      const index_t rows = x.m - m < most ? x.m - m : most;
-      sum[rows - 1](x, m, p.w, n, count, sums);
-      for (index_t t = 0; t < rows; ++t) finish_row<V>(p, m + t, n, count, sums + t * row_block);
-      m += rows;
+  const int groups = static_cast<int>((x.m + most - 1) / most);  // of nearly equal size: 8 rows are 4 + 4
+  const index_t step = groups == 1 ? row_block : 16;  // weight rows that stay in the cache until all groups have passed
+  for (index_t n = begin; n < end; n += step) {
+    const index_t count = end - n < step ? end - n : step;
+    for (int g = 0; g < groups; ++g) {
+      const Range r = split(x.m, g, groups);
+      sum[r.end - r.begin - 1](x, r.begin, p.w, n, count, sums);
+      for (index_t m = r.begin; m < r.end; ++m) finish_row<V>(p, m, n, count, sums + (m - r.begin) * row_block);
     }
   }
 }
