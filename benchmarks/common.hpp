@@ -7,15 +7,12 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 namespace bench {
 
@@ -93,29 +90,6 @@ inline bool chosen(std::string_view list, std::string_view item) {
   return list.empty();
 }
 
-/// Gives each thread of the backend a core of its own, where the system allows it: the scheduler of a busy machine may
-/// otherwise leave two of them on one core for the whole measurement.
-template <class Cpu>
-void pin_threads([[maybe_unused]] const Cpu& cpu) {
-#if defined(__linux__)
-  static const std::vector<int> cores = [] {  // asked once, before the calling thread is pinned itself
-    cpu_set_t allowed;
-    std::vector<int> found;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return found;
-    for (int core = 0; core < CPU_SETSIZE; ++core)
-      if (CPU_ISSET(core, &allowed)) found.push_back(core);
-    return found;
-  }();
-  if (cores.empty()) return;
-  cpu.parallel([&](int part, int) {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cores[static_cast<std::size_t>(part) % cores.size()], &one);
-    (void)sched_setaffinity(0, sizeof one, &one);
-  });
-#endif
-}
-
 /// One row of results: "name: value" pairs that become a row of a table or an object of a JSON array.
 struct Field {
   std::string name, text;
@@ -123,7 +97,19 @@ struct Field {
 };
 inline Field word(std::string name, std::string text) { return {std::move(name), std::move(text), false}; }
 inline Field number(std::string name, double value, int digits = 1) {
-  return {std::move(name), fmt::format("{:.{}f}", value, digits), true};
+  return {std::move(name), std::isfinite(value) ? fmt::format("{:.{}f}", value, digits) : "null", true};
+}
+inline Field whole(std::string name, long value) { return {std::move(name), fmt::format("{}", value), true}; }
+
+/// A JSON string, without the spaces at its end (they make columns of tables wide).
+inline std::string quoted(std::string_view text) {
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + '"';
 }
 
 /// Collects rows and prints them as a markdown table, each as soon as it is there, or as JSON at the end.
@@ -144,8 +130,8 @@ class Report {
     if (json_) {
       fmt::print("{}{{", rows_++ == 0 ? "[\n" : ",\n");
       for (std::size_t i = 0; i < fields.size(); ++i)
-        fmt::print("{}\"{}\": {}", i == 0 ? "" : ", ", fields[i].name,
-                   fields[i].number ? fields[i].text : fmt::format("\"{}\"", fields[i].text));
+        fmt::print("{}{}: {}", i == 0 ? "" : ", ", quoted(fields[i].name),
+                   fields[i].number ? fields[i].text : quoted(fields[i].text));
       fmt::print("}}");
     } else {
       std::string header, rule, line;
@@ -174,16 +160,21 @@ inline void report_machine(Report& report, const molmo::Machine& m) {
   report.title(fmt::format("Limits measured in this run, {} thread{} (median, [slowest - fastest])", m.threads,
                            m.threads == 1 ? "" : "s"));
   const auto row = [&](const char* what, const molmo::Rate& r, const char* unit) {
-    report.row({word("limit             ", what), number("median", r.median / 1e9), number("min", r.min / 1e9),
-                number("max", r.max / 1e9), word("unit  ", unit)});
+    report.row({word("limit             ", what), whole("threads", m.threads), number("median", r.median / 1e9),
+                number("min", r.min / 1e9), number("max", r.max / 1e9), word("unit  ", unit)});
   };
   row("f32 multiply-add", m.flops, "GFLOP/s");
+  row("int8 multiply-add", m.int8, "GOP/s");
   row("read L2", m.read_l2, "GB/s");
   row("read L3", m.read_l3, "GB/s");
   row("read DRAM", m.read_dram, "GB/s");
   row("copy DRAM", m.copy, "GB/s");
   row("triad DRAM", m.triad, "GB/s");
   row("update DRAM", m.update, "GB/s");
+  const molmo::Timing& b = m.barrier;
+  report.row({word("limit             ", "parallel step"), whole("threads", m.threads),
+              number("median", b.median * 1e9), number("min", b.min * 1e9), number("max", b.max * 1e9),
+              word("unit  ", "ns")});
 }
 
 /// "12.3 [11.0 - 15.2]": a median with its extremes, scaled.

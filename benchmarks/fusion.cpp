@@ -23,6 +23,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <optional>
 
 using namespace molmo;
 using namespace bench;
@@ -260,7 +261,8 @@ int main(int argc, char** argv) {
   const CacheSizes caches = cache_sizes();
   for (const std::string& n : pieces(threads)) {
     const Xsimd<> cpu{static_cast<int>(std::max(std::atol(n.c_str()), 1L))};
-    if (!free) pin_threads(cpu);
+    std::optional<PinThreads<Xsimd<>>> pin;
+    if (!free) pin.emplace(cpu);
     if (!json) report_machine(report, measure_machine(cpu, Effort::full));
     const auto l2 = static_cast<index_t>(caches.l2) * cpu.threads(), l3 = static_cast<index_t>(caches.l3);
     if (chosen(where, "L2")) measure(report, cpu, "L2", l2 / 2, batches);

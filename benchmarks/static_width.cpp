@@ -153,7 +153,7 @@ int main(int argc, char** argv) {
   const bool json = options.flag("--json", "a JSON array instead of a table");
   options.done();
 
-  pin_threads(Xsimd<>{});
+  const PinThreads pin(Xsimd<>{});
   const index_t most = 2048 * 2048;
   Tensor<float, dyn, 1> x(8192), w(most), r(8192), y(8192);
   for (index_t i = 0; i < most; ++i) w[i] = static_cast<float>(i % 127) / 64.0f - 1.0f;

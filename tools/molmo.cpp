@@ -36,8 +36,7 @@ void add_backend_options(CLI::App& app, BackendArgs& args) {
           },
           ""));
   app.add_option("-t,--threads", args.threads,
-                 "threads (default: $MOLMO_NUM_THREADS, else one per core,\n" + std::string(38, ' ') +
-                     "but no more than one per 4 MB of weights)")
+                 "threads (default: $MOLMO_NUM_THREADS, else one per core,\nbut no more than one per 4 MB of weights)")
       ->type_name("N");
 }
 
@@ -104,27 +103,82 @@ Examples:
 }
 
 CLI::App* add_bench(CLI::App& app, BenchArgs& args) {
-  CLI::App* sub = app.add_subcommand("bench", "tokens per second, beside what this machine could do");
+  CLI::App* sub = app.add_subcommand("bench", "a model's speed, op by op, beside what this machine could do");
   sub->add_option("DIR", args.directory, "model folder; without it, --config")->type_name("");
   sub->add_option("--config", args.config, "a compiled-in model with random weights (default: shakespeare)")
       ->type_name("NAME");
-  sub->add_option("--format", args.format, "f32|bf16|f16: of the random weights (default: bf16)")->type_name("F");
+  sub->add_option("--format", args.format, "f32|bf16|f16|q8|q4: of the random weights (default: bf16)")->type_name("F");
   sub->add_option("--prefill", args.prefill, "tokens of the prompt (default: 128)")->type_name("N");
   sub->add_option("--decode", args.decode, "tokens generated after it (default: 64)")->type_name("N");
   sub->add_option("-r,--repeat", args.repeat,
                   "repetitions, of which the median counts (default: 5; no new one after 30 s)")
       ->type_name("N");
+  sub->add_flag("!--no-ops", args.ops, "do not time the ops one by one");
   add_backend_options(*sub, args.run);
-  add_json_option(*sub, args.json);
+  CLI::Option* json = sub->add_flag("--json", args.json, "print one JSON object instead of text");
+  CLI::Option* csv = sub->add_flag("--csv", args.csv, "print lines of table,row,column,value");
+  CLI::Option* markdown = sub->add_flag("--markdown", args.markdown, "print markdown tables");
+  json->excludes(csv)->excludes(markdown);
+  csv->excludes(markdown);
   sub->footer("Configs: " + model_names() + R"(
 
+Prints the machine's limits; each op of a decode step and of the prefill with its share of the limit; tokens per second;
+time to the first token, load time, memory; the latency of decode steps with its quantiles and a histogram.
 The limit of decode is the time to read its weights and KV cache once, at the bandwidth measured for a set of that size;
-that of prefill is the time of its multiply-adds at the measured peak. Same run, same threads.
+that of prefill is the time of its multiply-adds at the measured f32 peak. Same run, same threads.
 
 Examples:
   molmo bench
   molmo bench --config qwen2_5_0_5b --threads 1
-  molmo bench OLMo-2-0425-1B --prefill 512 --decode 128 --json)");
+  molmo bench OLMo-2-0425-1B --prefill 512 --decode 128 --json
+  molmo bench --config shakespeare --format q8 --markdown)");
+  return sub;
+}
+
+CLI::App* add_quantize(CLI::App& app, QuantizeArgs& args) {
+  CLI::App* sub = app.add_subcommand("quantize", "a model folder again, its weights in fewer bits");
+  sub->add_option("DIR", args.directory, "model folder: config.json, *.safetensors")->required()->type_name("");
+  sub->add_option("--format", args.format, "q8|q4: blocks of 8.5 or 4.5 bits a weight;\nf32|bf16|f16: plain numbers")
+      ->required()
+      ->type_name("F");
+  sub->add_option("-o,--out", args.out, "the new folder; nothing is overwritten")->required()->type_name("DIR");
+  sub->add_option("--keep", args.keep,
+                  "matrices that stay as they are: embeddings, head,\na part of their tensors' names, or none "
+                  "(default:\nembeddings,head for q8 and q4, none for the others)")
+      ->type_name("WORDS");
+  add_json_option(*sub, args.json);
+  sub->footer(
+      R"(Norms and biases always stay as they are. Memory stays flat, however large the model is; Ctrl-C leaves nothing behind.
+
+Examples:
+  molmo quantize OLMo-2-0425-1B --format q4 --out OLMo-2-0425-1B-q4
+  molmo quantize models/shakespeare --format q8 --out shakespeare-q8 --keep none)");
+  return sub;
+}
+
+CLI::App* add_perplexity(CLI::App& app, PerplexityArgs& args) {
+  CLI::App* sub = app.add_subcommand("perplexity", "how surprising a text is to a model");
+  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")
+      ->required()
+      ->type_name("");
+  sub->add_option("-f,--text", args.text_file, "the text, UTF-8; \"-\": standard input")->required()->type_name("FILE");
+  sub->add_option("-c,--context", args.context, "positions of a window (default: the model's, at most 4096)")
+      ->type_name("N");
+  sub->add_option("--stride", args.stride, "from one window to the next (default: as --context)")->type_name("N");
+  sub->add_option("--bos", args.bos,
+                  "the token before every window (default: the one that\nthe tokenizer puts before a text, if any)")
+      ->type_name("ID");
+  sub->add_flag("--no-bos", args.no_bos, "none before any window");
+  add_backend_options(*sub, args.run);
+  add_json_option(*sub, args.json);
+  sub->footer(
+      R"(exp of the mean of -log p(token | tokens before it). A long text is read in windows, each from an empty cache; each token
+counts once, in the first window that predicts it; without a token before the windows the first one of the text does not.
+Bits per byte can be compared between models, perplexity and nats per token only where the tokenizer is the same.
+
+Examples:
+  molmo perplexity models/shakespeare --text plays.txt --bos 0
+  molmo perplexity OLMo-2-0425-1B --text letter.txt --context 1024 --stride 512 --json)");
   return sub;
 }
 
@@ -150,10 +204,14 @@ Exit codes:   0 done, 1 failed (one sentence on standard error says why), 2 wron
   GenerateArgs generate_args;
   InspectArgs inspect_args;
   BenchArgs bench_args;
+  QuantizeArgs quantize_args;
+  PerplexityArgs perplexity_args;
   bool list_json = false;
   const CLI::App* generate_app = add_generate(app, generate_args);
   const CLI::App* inspect_app = add_inspect(app, inspect_args);
   const CLI::App* bench_app = add_bench(app, bench_args);
+  const CLI::App* quantize_app = add_quantize(app, quantize_args);
+  const CLI::App* perplexity_app = add_perplexity(app, perplexity_args);
   CLI::App* models_app = app.add_subcommand("models", "the models that are compiled in, and where they come from");
   add_json_option(*models_app, list_json);
   models_app->footer("");
@@ -173,6 +231,8 @@ Exit codes:   0 done, 1 failed (one sentence on standard error says why), 2 wron
   if (generate_app->parsed()) return report(generate(generate_args));
   if (inspect_app->parsed()) return report(inspect(inspect_args));
   if (bench_app->parsed()) return report(bench(bench_args));
+  if (quantize_app->parsed()) return report(quantize(quantize_args));
+  if (perplexity_app->parsed()) return report(perplexity(perplexity_args));
   if (models_app->parsed()) return report(list_models(list_json));
   fmt::print(stderr, "{}", app.help());
   return exit_usage;

@@ -63,6 +63,22 @@ TEST_CASE("AlignedBytes: zeroed, aligned, freed once") {
   CHECK(aligned(own.data()));
 }
 
+TEST_CASE("AlignedBytes: a resource that gives zeroes is believed") {
+  struct Zeroes final : MemoryResource {
+    std::byte block[256];
+    void* allocate(std::size_t, std::size_t) noexcept override {
+      std::memset(block, 0, sizeof block);
+      block[5] = std::byte{7};  // shows that nobody wrote it again
+      return block;
+    }
+    void deallocate(void*, std::size_t, std::size_t) noexcept override {}
+    bool gives_zeroes() const noexcept override { return true; }
+  } zeroes;
+  CHECK(AlignedBytes::zeroed(200, 1, &zeroes).data()[5] == std::byte{7});
+  Counting from;
+  CHECK(AlignedBytes::zeroed(200, 1, &from).data()[5] == std::byte{0});
+}
+
 TEST_CASE("AlignedBytes: nothing asked for is still a block; too much is a null pointer") {
   Counting from;
   CHECK(AlignedBytes::zeroed(0, 4, &from).data() != nullptr);

@@ -24,16 +24,21 @@ struct Signs {
   }
 };
 static_assert(WeightFormat<Signs> && WeightFormat<F32> && WeightFormat<Bf16> && WeightFormat<F16>);
-static_assert(!WeightFormat<float>);
+static_assert(WeightFormat<Q8> && WeightFormat<Q4> && !WeightFormat<float>);
+static_assert(PlainFormat<F32> && PlainFormat<Bf16> && PlainFormat<F16> && !PlainFormat<Q8> && !PlainFormat<Signs>);
+static_assert(BlockFormat<Q8> && BlockFormat<Q4> && !BlockFormat<F32> && !BlockFormat<Signs>);
+static_assert(format_bytes<Q8>(64) == 68 && format_bytes<Q8>(65) == 102 && format_bytes<Q4>(33) == 36);
 static_assert(format_bytes<F32>(10) == 40 && format_bytes<Bf16>(10) == 20 && format_bytes<F16>(10) == 20 && format_bytes<Signs>(8) == 4);
 
 }  // namespace
 
 TEST_CASE("formats: number, name and type belong together") {
-  CHECK(Formats::size == 3);
+  CHECK(Formats::size == 5);
   CHECK(std::string(format_name(format_id<F32>)) == "f32");
   CHECK(std::string(format_name(format_id<Bf16>)) == "bf16");
   CHECK(std::string(format_name(format_id<F16>)) == "f16");
+  CHECK(std::string(format_name(format_id<Q8>)) == "q8");
+  CHECK(std::string(format_name(format_id<Q4>)) == "q4");
   for (int i = 0; i < Formats::size; ++i)
     with_format(static_cast<FormatId>(i), [&]<class F>(F) { CHECK(static_cast<int>(format_id<F>) == i); });
 }

@@ -6,7 +6,7 @@
 #include <molmo/io/generation_config.hpp>
 #include <molmo/io/json.hpp>
 #include <molmo/io/shard_index.hpp>
-#include <molmo/models/zoo/families.hpp>
+#include <molmo/models/zoo/load_config.hpp>
 
 #include <string>
 #include <string_view>
@@ -34,6 +34,11 @@ void check_config(std::string_view text) {
   GenerationConfig g;
   if (const status s = read_generation_fields(*v, g); !s) expect_message(s.error().message);
   for (const std::int64_t id : g.eos_token_ids) expect(id >= 0 && id <= detail::max_token_id, "ids are in range");
+
+  if (const result<std::string> q = zoo::read_quantization(*v); !q)
+    expect_message(q.error().message);
+  else
+    expect(q->empty() || *q == "q8" || *q == "q4", "a quantisation is known");
 
   const result<LlmConfig> c = zoo::read_config(*v);
   if (!c) return expect_message(c.error().message);

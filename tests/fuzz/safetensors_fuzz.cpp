@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzzes the safetensors reader. First byte 'h': the rest is a header, to which its length and data of the size it
-// wants are added; anything else: the rest is the whole file.
+// Fuzzes the safetensors reader, and what finds matrices of every format among its tensors. First byte 'h': the rest is a
+// header, to which its length and data of the size it wants are added; anything else: the rest is the whole file.
 #include "fuzz.hpp"
 
 #include <molmo/io/safetensors.hpp>
 #include <molmo/io/safetensors_write.hpp>
+#include <molmo/run/stored_matrix.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -30,6 +31,27 @@ std::size_t wanted_data(std::string_view header) {
   return most;
 }
 
+/// Every tensor as a matrix of the sizes that its shape suggests: refused with a reason, or readable to its last weight.
+void check_matrices(const SafeTensors& table) {
+  int left = 16;  // a file may hold many tensors
+  for (const TensorInfo& t : table.tensors()) {
+    if (--left < 0 || t.shape.size() < 2 || t.bytes.size() > 65536) continue;
+    const bool panels = t.shape.size() == 5;
+    const std::uint64_t rows = t.shape[0], cols = t.shape[1];
+    if (rows == 0 || cols == 0 || rows > 4096 || cols > 4096) continue;
+    for (const index_t less : {0, 1, 15, 16}) {
+      const index_t n = static_cast<index_t>(panels ? 16 * rows : rows) - less;
+      const index_t k = static_cast<index_t>(panels ? 32 * cols : cols) - less;
+      if (n < 1 || k < 1) continue;
+      const StoredMatrix m = find_matrix(table, std::string(t.name), n, k);
+      expect(m.data == &t, "a tensor that is there is found");
+      if (!m.problem.empty()) continue;
+      std::vector<float> row(static_cast<std::size_t>(k));
+      for (index_t i = 0; i < n; ++i) read_row(m.matrix, i, row.data());
+    }
+  }
+}
+
 void check(std::span<const std::byte> file) {
   const result<SafeTensors> r = SafeTensors::parse(file, "file");
   const status header_only = SafeTensors::check_header(file, file.size(), "file");
@@ -49,6 +71,7 @@ void check(std::span<const std::byte> file) {
     sum += t.bytes.size();
   }
   expect(touched != ~0u, "bytes are readable");
+  check_matrices(*r);
   const std::uint64_t header = file.size() - sum - 8;
   expect(header < file.size(), "the data is covered");
   // what was read can be written, and says the same

@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace molmo;
@@ -370,4 +372,76 @@ TEST_CASE("safetensors: what contradicts itself is not written", "[safetensors][
   CHECK(attempt({{"__metadata__", DType::u8, three, as_bytes("abc"sv)}}).find("__metadata__") != std::string::npos);
   const status s = write_safetensors(folder / "no/such/folder", {});
   CHECK_FALSE(s);
+}
+
+TEST_CASE("writer: pieces in any order make the file that write_safetensors makes", "[safetensors]") {
+  const molmo_test::TemporaryFolder folder;
+  // Sizes that keep an alignment of 64, 32, 4, 2 and 1 bytes.
+  const std::vector<PlannedTensor> plan{{"odd", DType::u8, {5}}, {"row", DType::bf16, {3}}, {"norm", DType::f32, {3, 1}},
+                                        {"scale", DType::f16, {16}}, {"codes", DType::i8, {2, 64}}, {"none", DType::f32, {0}}};
+  std::vector<std::vector<std::byte>> bytes;
+  std::vector<TensorInfo> infos;
+  for (const PlannedTensor& t : plan) {
+    bytes.emplace_back(static_cast<std::size_t>(t.bytes()));
+    for (std::size_t i = 0; i < bytes.back().size(); ++i) bytes.back()[i] = static_cast<std::byte>(17 * bytes.size() + i);
+  }
+  for (std::size_t i = 0; i < plan.size(); ++i) infos.push_back({plan[i].name, plan[i].dtype, plan[i].shape, bytes[i]});
+  const std::pair<std::string, std::string> about[] = {{"made", "by \"hand\""}};
+  REQUIRE(write_safetensors(folder / "whole", infos, {.metadata = about}));
+
+  auto w = SafeTensorsWriter::create(folder / "pieces", plan, about);
+  REQUIRE(w);
+  CHECK(w->data_bytes() == 128 + 32 + 12 + 6 + 5);
+  for (std::size_t i = plan.size(); i-- > 0;)
+    for (std::size_t end = bytes[i].size(); end > 0;) {
+      const std::size_t begin = end > 7 ? end - 7 : 0;
+      REQUIRE(w->write(i, begin, std::span(bytes[i]).subspan(begin, end - begin)));
+      end = begin;
+    }
+  CHECK(!std::filesystem::exists(folder / "pieces"));
+  REQUIRE(w->finish());
+  CHECK(!std::filesystem::exists(folder / "pieces.part"));
+  const auto whole = MappedFile::open(folder / "whole"), pieces = MappedFile::open(folder / "pieces");
+  REQUIRE((whole && pieces));
+  CHECK(whole->chars() == pieces->chars());
+
+  const auto table = SafeTensors::parse(pieces->bytes(), "pieces");
+  REQUIRE(table);
+  for (const TensorInfo& t : table->tensors()) {
+    const auto at = static_cast<std::uint64_t>(t.bytes.data() - pieces->bytes().data());
+    CAPTURE(std::string(t.name), at);
+    CHECK(at % bytes_per_element(t.dtype) == 0);
+    if (t.name == "codes") CHECK(at % 64 == 0);
+    if (t.name == "scale") CHECK(at % 32 == 0);
+  }
+}
+
+TEST_CASE("writer: what is not finished is gone, and nothing is overwritten", "[safetensors]") {
+  const molmo_test::TemporaryFolder folder;
+  const std::vector<PlannedTensor> plan{{"a", DType::u8, {4}}};
+  const std::byte four[4] = {};
+  {
+    auto w = SafeTensorsWriter::create(folder / "file", plan);
+    REQUIRE(w);
+    CHECK(std::filesystem::exists(folder / "file.part"));
+    CHECK(!w->write(1, 0, four));
+    CHECK(!w->write(0, 1, four));
+    CHECK(!w->write(0, 5, {}));
+    CHECK(!w->finish());  // four bytes are missing
+    auto moved = std::move(*w);
+    REQUIRE(moved.write(0, 0, four));
+    CHECK(!SafeTensorsWriter::create(folder / "file", plan));  // its part is there
+  }
+  CHECK(std::filesystem::is_empty(folder.path()));
+  folder.write("file", "something else");
+  const auto exists = SafeTensorsWriter::create(folder / "file", plan);
+  REQUIRE(!exists);
+  CHECK(exists.error().code == errc::io);
+  CHECK(!std::filesystem::exists(folder / "file.part"));
+  CHECK(!SafeTensorsWriter::create(folder / "no/such/folder", plan));
+  const auto twice = SafeTensorsWriter::create(folder / "new", {{"a", DType::u8, {4}}, {"a", DType::u8, {4}}});
+  REQUIRE(!twice);
+  CHECK(twice.error().code == errc::invalid_argument);
+  CHECK(!SafeTensorsWriter::create(folder / "new", {{"a", DType::f32, {std::uint64_t{1} << 40, std::uint64_t{1} << 40}}}));
+  CHECK(!std::filesystem::exists(folder / "new.part"));
 }

@@ -136,8 +136,27 @@ Attended attend(const Ctx& ctx, const Attention<S>& layer, const std::vector<flo
     }
   out.heads.assign(static_cast<std::size_t>(tokens * S.q_width()), nan_of_float);
   if (out.k.empty()) out.k.assign(static_cast<std::size_t>(S.kv_width() * capacity), nan_of_float), out.v = out.k;
-  layer.attend(ctx, View<const float, Shape<dyn, S.d_model>>(x.data(), tokens), KvLayer{out.k.data(), out.v.data(), capacity * S.head_dim, past},
-               AttentionScratch{qkv.data(), out.heads.data(), c.data(), s.data()}, options);
+  // [kv head][position][head_dim] here; in the cache as it likes.
+  const index_t room = kv_room(capacity);
+  std::vector<float> k(static_cast<std::size_t>(S.kv_width() * room + 15), nan_of_float), v = k;
+  KvHeads cache;
+  cache.k = reinterpret_cast<std::byte*>(k.data()), cache.v = reinterpret_cast<std::byte*>(v.data());
+  cache.room = room, cache.head_dim = S.head_dim;
+  const auto at = [&](index_t h, index_t p) { return static_cast<std::size_t>((h * capacity + p) * S.head_dim); };
+  for (index_t h = 0; h < S.n_kv_heads; ++h)
+    for (index_t p = 0; p < past; ++p) {
+      store_key(cache, h, p, &out.k[at(h, p)]);
+      store_value(cache, h, p, &out.v[at(h, p)]);
+    }
+  AttentionScratch scratch;
+  scratch.qkv = qkv.data(), scratch.heads = out.heads.data(), scratch.cosines = c.data(), scratch.sines = s.data();
+  layer.attend(ctx, View<const float, Shape<dyn, S.d_model>>(x.data(), tokens), KvLayer{cache, past}, scratch, options);
+  for (index_t h = 0; h < S.n_kv_heads; ++h)
+    for (index_t p = 0; p < capacity; ++p)
+      for (index_t i = 0; i < S.head_dim; ++i) {
+        out.k[at(h, p) + static_cast<std::size_t>(i)] = cache.key(h, p, i);
+        out.v[at(h, p) + static_cast<std::size_t>(i)] = cache.value(h, p, i);
+      }
   return out;
 }
 

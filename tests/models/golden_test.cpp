@@ -165,22 +165,18 @@ TEST_CASE("golden models: with a cache = in one step, in chunks = whole", "[gold
     const auto ids = Golden(c.folder).ids("ids.33");
     for (const int backend : backends) {
       const Trace full = whole(*model, backend, ids);
-      const Trace single = model->run(backend, ids, chunks_of(33, 1));
-      CAPTURE(c.folder, backend);
-      // Up to 15 rows every sum has one order, whatever the number of rows: the same bits.
-      for (const index_t chunk : {3, 5, 8}) {
-        CAPTURE(chunk);
-        require_same_bits(model->run(backend, ids, chunks_of(33, chunk)), single);
+      for (const index_t chunk : {1, 3, 5, 8, 17}) {
+        const Trace pieces = model->run(backend, ids, chunks_of(33, chunk));
+        CAPTURE(c.folder, backend, chunk);
+        if (backend == 0) {
+          require_same_bits(pieces, full);  // the plain loops know no chunks at all
+          continue;
+        }
+        // Other numbers of rows go through other kernels, which add in another order: rounding of f32, as between us and torch.
+        for (std::size_t i = 0; i < full.stream.size(); ++i)
+          REQUIRE_CLOSE(pieces.stream[i], full.stream[i], of_the_largest * largest(full.stream[i]));
+        REQUIRE_CLOSE(pieces.logits, full.logits, of_logits);
       }
-      if (backend == 0) {
-        require_same_bits(full, single);  // the plain loops know no chunks at all
-        continue;
-      }
-      // 33 rows go through another kernel, which adds in another order: rounding of f32, as between us and torch.
-      for (std::size_t i = 0; i < full.stream.size(); ++i)
-        REQUIRE_CLOSE(single.stream[i], full.stream[i], of_the_largest * largest(full.stream[i]));
-      REQUIRE_CLOSE(single.logits, full.logits, of_logits);
-      require_same_bits(model->run(backend, ids, chunks_of(33, 17)), full);  // 17 and 16 rows: the kernel of 33
     }
   }
 }

@@ -12,6 +12,7 @@
 #include <molmo/cpu.hpp>
 #endif
 
+#include "support/cache.hpp"
 #include "support/compare.hpp"
 #include "support/golden_configs.hpp"
 #include "support/random_model.hpp"
@@ -50,6 +51,8 @@ static_assert(Llm<llama3_2_1b>::parameters() ==
 static_assert(Llm<llama3_2_1b>::kv_bytes_per_token() == 16 * 2 * 8 * 64 * 4);
 static_assert(Llm<llama2_7b>::kv_bytes_per_token() == 32 * 2 * 32 * 128 * 4);
 static_assert(Llm<qwen3_0_6b>::kv_bytes_per_token() == 28 * 2 * 8 * 128 * 4);
+static_assert(Llm<qwen3_0_6b>::kv_bytes_per_token(KvFormat::bf16) == 28 * 2 * 8 * 128 * 2);
+static_assert(Llm<qwen3_0_6b>::kv_bytes_per_token(KvFormat::q8) == 28 * 2 * 8 * (128 + 4));  // and a scale
 
 static_assert(Llm<llama3_2_1b>::weight_bytes<Bf16>() == 2'471'628'800);
 static_assert(Llm<llama3_2_1b>::weight_bytes<F32>() == 4'943'257'600);
@@ -87,7 +90,7 @@ Output run(const Ctx& ctx, const M& model, const std::vector<std::int32_t>& ids)
   const LlmWorkspace work = M::make_workspace(arena, n);
   Output out{std::vector<float>(static_cast<std::size_t>(n * M::logits_size)), {}};
   REQUIRE(model.forward(ctx, ids.data(), n, cache.view(), work, out.logits.data(), n));
-  out.keys.assign(cache.view().k, cache.view().k + M::config.n_layers * M::config.kv_width() * n);
+  out.keys = keys_of(cache.view(), M::config.n_layers);
   return out;
 }
 
@@ -219,16 +222,47 @@ TEST_CASE("Llm: fewer rows of logits are the last ones") {
 TEST_CASE("KvCache: one block of the planned size, zeroed, truncated but never lengthened") {
   using M = Llm<llama_default>;
   CHECK(KvCache::bytes<M>(16) == 2 * 16 * 2 * 2 * 8 * sizeof(float));
-  KvCache c = KvCache::for_model<M>(16);
-  REQUIRE(c.ok());
-  CHECK((c.capacity() == 16 && c.length() == 0));
-  c.view().length = 9;
-  c.truncate(12);
-  CHECK(c.length() == 9);
-  c.truncate(4);
-  CHECK(c.length() == 4);
-  for (index_t i = 0; i < 16 * 2 * 2 * 8; ++i) REQUIRE((c.view().k[i] == 0 && c.view().v[i] == 0));
-  KvCache moved = std::move(c);
-  CHECK((moved.ok() && moved.length() == 4));
+  CHECK(KvCache::bytes<M>(17) == 2 * KvCache::bytes<M>(16));  // positions come in sixteens
+  CHECK(KvCache::bytes<M>(16, KvFormat::f16) == KvCache::bytes<M>(16) / 2);
+  CHECK(KvCache::bytes<M>(16, KvFormat::bf16) == KvCache::bytes<M>(16) / 2);
+  CHECK(KvCache::bytes<M>(16, KvFormat::q8) == KvCache::bytes<M>(16) / 4 + 2 * 16 * 2 * 2 * sizeof(float));
+  for (const KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::bf16, KvFormat::q8}) {
+    KvCache c = KvCache::for_model<M>(13, nullptr, format);
+    REQUIRE(c.ok());
+    CHECK((c.capacity() == 13 && c.length() == 0));
+    c.view().length = 9;
+    c.truncate(12);
+    CHECK(c.length() == 9);
+    for (const float x : keys_of(c.view(), 2)) REQUIRE(x == 0);
+    for (const float x : values_of(c.view(), 2)) REQUIRE(x == 0);
+    c.truncate(4);
+    CHECK(c.length() == 4);
+    KvCache moved = std::move(c);
+    CHECK((moved.ok() && moved.length() == 4));
+  }
   CHECK(!KvCache().ok());
+}
+
+TEST_CASE("KvCache: heads of all layers lie apart, and hold what is stored") {
+  using M = Llm<llama_default>;
+  for (const KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::bf16, KvFormat::q8}) {
+    KvCache c = KvCache::for_model<M>(20, nullptr, format);
+    KvCacheView& view = c.view();
+    Random random(3);
+    std::vector<float> keys, values;
+    for (index_t layer = 0; layer < 2; ++layer)
+      for (index_t h = 0; h < 2; ++h)
+        for (index_t j = 0; j < 20; ++j) {
+          const auto k = random.numbers(8), v = random.numbers(8);
+          store_key(view.layer(layer), h, j, k.data());
+          store_value(view.layer(layer), h, j, v.data());
+          keys.insert(keys.end(), k.begin(), k.end());
+          values.insert(values.end(), v.begin(), v.end());
+        }
+    view.length = 20;
+    // Half a unit in the last place of numbers below 1: f16 has 11 bits, bf16 8, q8 steps of 1/127.
+    const double allowed = format == KvFormat::f32 ? 0 : format == KvFormat::f16 ? 0x1p-12 : format == KvFormat::bf16 ? 0x1p-9 : 0.5001 / 127;
+    REQUIRE_CLOSE(keys_of(view, 2), keys, allowed);
+    REQUIRE_CLOSE(values_of(view, 2), values, allowed);
+  }
 }

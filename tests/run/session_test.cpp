@@ -132,6 +132,25 @@ TEST_CASE("session: prefill and decode compute what forward computes") {
   }
 }
 
+TEST_CASE("session: smaller formats of the KV cache stay close to f32, and are not it") {
+  const Ids ids = some_ids(40);
+  const auto run = [&](KvFormat format) {
+    auto s = start({.context = 64, .kv_format = format});
+    CHECK(s.prefill(std::span(ids).first(30)));
+    Floats last;
+    for (std::size_t i = 30; i < 40; ++i) last = copy(s.decode(ids[i]));
+    return last;
+  };
+  const Floats exact = run(KvFormat::f32);
+  // Logits near 10 of two layers; keys and values are rounded to 2^-12, 2^-9 and 1/254 of their size.
+  for (const auto& [format, allowed] : {std::pair{KvFormat::f16, 0.01}, {KvFormat::bf16, 0.08}, {KvFormat::q8, 0.08}}) {
+    CAPTURE(kv_format_name(format));
+    const Floats got = run(format);
+    REQUIRE_CLOSE(got, exact, allowed);
+    CHECK(!same_bits(got, exact).agree);
+  }
+}
+
 TEST_CASE("session: a prompt in two prefills is the prompt") {
   const Ids ids = some_ids(12);
   auto s = start();
@@ -264,7 +283,8 @@ TEST_CASE("session: options") {
 }
 
 TEST_CASE("session: the planned bytes are the requested ones, all of them come back, and any may be refused") {
-  for (const SessionOptions& o : {SessionOptions{}, SessionOptions{.context = 7}, SessionOptions{.context = 33, .prefill_chunk = 5}}) {
+  for (const SessionOptions& o : {SessionOptions{}, SessionOptions{.context = 7}, SessionOptions{.context = 33, .prefill_chunk = 5},
+                                  SessionOptions{.context = 33, .kv_format = KvFormat::f16}, SessionOptions{.context = 33, .kv_format = KvFormat::q8}}) {
     Memory memory;
     SessionOptions with = o;
     with.memory = &memory;
@@ -272,7 +292,7 @@ TEST_CASE("session: the planned bytes are the requested ones, all of them come b
       auto s = make_session(*model(), one_thread(), with);
       REQUIRE(s);
       CHECK(memory.bytes == memory_plan<Model>(o).total());
-      CHECK(memory_plan<Model>(o).kv_cache == KvCache::bytes<Model>(s->context()));
+      CHECK(memory_plan<Model>(o).kv_cache == KvCache::bytes<Model>(s->context(), o.kv_format));
       const int made = memory.requests;
       CHECK(s->prefill(some_ids(6)));
       CHECK(s->decode(1));
@@ -298,8 +318,8 @@ TEST_CASE("session: the planned bytes are the requested ones, all of them come b
 
 TEST_CASE("session: the same bits for any number of threads", "[threads]") {
   const Ids ids = some_ids(40);
-  const auto run = [&](int n) {
-    auto s = make_session(*model(), threads(n), {.context = 64, .prefill_chunk = 32});
+  const auto run = [&](int n, KvFormat format) {
+    auto s = make_session(*model(), threads(n), {.context = 64, .prefill_chunk = 32, .kv_format = format});
     REQUIRE(s);
     Floats all = copy(s->prefill(ids));
     for (const std::int32_t id : some_ids(5, 4)) {
@@ -308,8 +328,10 @@ TEST_CASE("session: the same bits for any number of threads", "[threads]") {
     }
     return all;
   };
-  const Floats one = run(1);
-  for (const int n : {2, 3, 8}) REQUIRE_SAME_BITS(run(n), one);
+  for (const KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::bf16, KvFormat::q8}) {
+    const Floats one = run(1, format);
+    for (const int n : {2, 3, 8}) REQUIRE_SAME_BITS(run(n, format), one);
+  }
 }
 
 TEST_CASE("session: sessions in several threads share a model and a pool", "[threads]") {

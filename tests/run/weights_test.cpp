@@ -139,7 +139,7 @@ TEST_CASE("load: one report names config fields, missing, unused and mis-shaped 
               {"n_layers: the type has 2, the checkpoint 3", "rope_theta: the type has 10000, the checkpoint 20000",
                "missing: model.norm.weight [48]", "missing: lm_head.weight [61, 48]", "unused: lm_tail.weight [61, 48]",
                "other shape: model.layers.1.mlp.up_proj.weight is [48, 40], the type needs [40, 48]",
-               "unsupported: model.layers.0.self_attn.k_proj.weight is U32"});
+               "unsupported: model.layers.0.self_attn.k_proj.weight is U32; weights are F32, F16 or BF16"});
   CHECK(lines(message) == 8);  // the sentence, and a line for each
 }
 
@@ -170,6 +170,10 @@ TEST_CASE("load: every single tensor of another shape, rank or name") {
 TEST_CASE("load: a checkpoint of another model is refused, however much differs") {
   for (const char* other : {"llama_mha", "qwen2", "qwen3", "olmo", "olmo2", "llama_bias", "llama_tied", "llama_gelu"})
     refused(golden_folder(other), errc::mismatch, {"does not fit this model type"});
+  // Names out of the file cannot steer a terminal.
+  Parts hostile;
+  hostile.parts.push_back({"extra\033[2J", DType::u8, {1}, {std::byte{0}}});
+  CHECK(refused(hostile, errc::mismatch, {"unused: extra\\x1b[2J [1]"}).find('\033') == std::string::npos);
   // At most a hundred lines: the rest is counted.
   Parts c;
   for (int i = 0; i < 150; ++i) c.parts.push_back({text("extra.", i), DType::u8, {1}, {std::byte{0}}});
@@ -255,7 +259,7 @@ TEST_CASE("load: any byte of the tensors' table flipped") {
   }
 }
 
-TEST_CASE("load: data at odd addresses computes the same") {
+TEST_CASE("load: data at odd addresses computes the same, packed or where it lies") {
   const std::string whole = contents(golden_folder("llama_default/model.safetensors"));
   std::uint64_t header = 0;
   std::memcpy(&header, whole.data(), 8);
@@ -265,16 +269,36 @@ TEST_CASE("load: data at odd addresses computes the same") {
     folder.write("config.json", Parts().config);
     folder.write("model.safetensors", shifted);
     CAPTURE(pad);
-    // Also as a checkpoint too large to be copied for speed: then only what is misaligned is.
-    for (const std::uint64_t below : {std::uint64_t{0}, LoadOptions{}.align_below})
+    for (const Packing pack : {Packing::automatic, Packing::always, Packing::never})
       for (const bool copy : {false, true}) {
-        const auto loaded = load<Model>(folder.path().string(), {.copy = copy, .align_below = below});
+        const auto loaded = load<Model>(folder.path().string(), {.copy = copy, .pack = pack});
         REQUIRE(loaded);
         REQUIRE_SAME_BITS(logits_of(**loaded), golden_logits());
         const std::size_t matrices = static_cast<std::size_t>(Model::parameters() - 5 * 48) * 4;
-        if (below == 0) CHECK((loaded->copied_bytes() > matrices) == ((header + pad) % 4 != 0));
+        const bool copied = loaded->copied_bytes() > matrices;
+        CHECK(copied == (pack != Packing::never || (header + pad) % 4 != 0));
       }
   }
+}
+
+TEST_CASE("load: packed, mapped, or by size") {
+  const std::string folder = golden_folder("llama_default");
+  const auto layouts = [&](const LoadOptions& options) {
+    auto loaded = load<Model>(folder, options);
+    REQUIRE(loaded);
+    int panels = 0, rows = 0;
+    Model model = loaded->model();
+    model.each_parameter([&]<class P>(const std::string&, P& p) {
+      if constexpr (molmo::detail::is_weight<P>) ++(p.layout == Layout::panels ? panels : rows);
+    });
+    REQUIRE(panels + rows == 16);  // embedding, head, and seven matrices in each of two layers
+    return panels;
+  };
+  CHECK(layouts({}) == 16);
+  CHECK(layouts({.pack = Packing::always}) == 16);
+  CHECK(layouts({.pack = Packing::never}) == 0);
+  CHECK(layouts({.pack_below = 1000}) == 0);
+  CHECK(layouts({.pack = Packing::always, .pack_below = 1000}) == 16);
 }
 
 TEST_CASE("load: shards are the single file") {

@@ -9,6 +9,7 @@
 #include <molmo/run/kv_cache.hpp>
 #include <molmo/run/weights.hpp>
 
+#include "support/cache.hpp"
 #include "support/golden.hpp"
 
 #include <memory>
@@ -23,7 +24,7 @@ struct Trace {
   std::vector<std::vector<float>> stream;  ///< after the embedding and after every layer, [S][D] each
   std::vector<float> normed;               ///< after the final norm, [S][D]
   std::vector<float> logits;               ///< [S][V]
-  std::vector<float> keys;                 ///< the key cache, whole
+  std::vector<float> keys;                 ///< all keys of the cache
 };
 
 /// Runs ids from an empty cache; `threads` 0 means the plain loops of Reference, else Xsimd.
@@ -94,7 +95,7 @@ class GoldenLlm final : public GoldenModel {
       done += n;
     }
     REQUIRE(cache.length() == size);
-    t.keys.assign(cache.view().k, cache.view().k + C.n_layers * C.kv_width() * size);
+    t.keys = keys_of(cache.view(), C.n_layers);
     return t;
   }
 

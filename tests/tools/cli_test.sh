@@ -48,7 +48,7 @@ copy_demo() {
 
 # --- help and version
 run 0 --help; prints "Exit codes" help; quiet help
-for command in generate inspect bench models; do run 0 $command --help; prints "Usage: molmo $command" "help of $command"; done
+for command in generate inspect bench quantize perplexity models; do run 0 $command --help; prints "Usage: molmo $command" "help of $command"; done
 run 0 --version; prints "^molmo [0-9]*\.[0-9]*\.[0-9]*" version; prints "^compiler" version; prints "^backends.*reference" version
 fails 2 "Usage"
 fails 2 "nonsense" nonsense
@@ -101,14 +101,99 @@ run 0 generate "$demo" -p "x" -n 600 -T 0 --json; [ "$(json finish_reason)" = co
 run 0 inspect "$demo"; prints "compiled in as shakespeare" inspect; prints "1,772,224" inspect; prints "KV cache" inspect; prints "d_model  *192" inspect
 run 0 inspect "$demo" --json --context 100
 [ "$(json parameters)" = 1772224 ] || bad "inspect --json: parameters"
-[ "$(json "memory;kv_cache")" = 204800 ] || bad "inspect --json: kv_cache"
+[ "$(json "memory;kv_cache")" = 229376 ] || bad "inspect --json: kv_cache"
 [ "$(json "config;norm_after")" = ON ] || [ "$(json "config;norm_after")" = true ] || bad "inspect --json: norm_after"
 run 0 bench --config stories260k --prefill 8 --decode 4 --repeat 2 --threads 1; prints "decode .*tokens/s" bench
 run 0 bench "$demo" --prefill 8 --decode 4 --repeat 2 --json
 [ "$(json "repetitions")" = 2 ] || bad "bench --json: repetitions"
 json "decode;tokens_per_second" > /dev/null
+for at in "limits;0;barrier_seconds" "decode_ops;0;share_of_limit" "prefill_ops;0;seconds" "latency;p99" "latency;histogram;counts;0" \
+  load_seconds start_to_first_token_seconds; do json "$at" > /dev/null; done
+grep -q ', *[]}]' out && bad "bench --json: a comma before a bracket"
+[ "$(tail -c 2 out)" = "}" ] || bad "bench --json: something after the object"
+[ "$(json "latency;steps")" = 8 ] || bad "bench --json: a latency for each decoded token"
+[ "$(json "decode_ops;1;calls")" = 4 ] || bad "bench --json: an op of each layer"
+run 0 bench --config stories260k --prefill 8 --decode 4 --repeat 1 --threads 1 --format q8 --csv
+[ "$(head -n 1 out)" = "table,row,column,value" ] || bad "bench --csv: header"
+[ "$(grep -v -c '^[a-z_]*,[^,]*,[a-z0-9_]*,-\{0,1\}[0-9.e+-]*$' out)" -eq 1 ] || bad "bench --csv: a line is no table,row,column,value"
+prints "^latency,.*,p50," "bench --csv"
+run 0 bench --config stories260k --prefill 8 --decode 0 --repeat 1 --threads 1 --markdown
+prints "^| q k v " "bench --markdown"; prints "^|--" "bench --markdown"
+run 0 bench --config stories260k --prefill 8 --decode 4 --repeat 1 --threads 1 --no-ops
+grep -q "gate up" out && bad "bench --no-ops times ops"
+fails 2 "exclude" bench --config stories260k --json --csv
 run 0 models; prints "shakespeare" models; prints "olmo2_1b.*allenai/OLMo-2-0425-1B" models
 run 0 models --json; json "models;0;name" > /dev/null
+
+# --- fewer bits, and what they cost
+run 0 quantize "$demo" --format q8 --out q8; quiet quantize; prints "28 matrices in q8, 1 kept" quantize
+[ "$(ls q8 | tr '\n' ' ')" = "config.json generation_config.json model.safetensors tokenizer.json tokenizer_config.json " ] || bad "quantize leaves $(ls q8)"
+run 0 inspect q8; prints "compiled in as shakespeare" "inspect q8"; prints "28 of q8" "inspect q8"; prints "all of them fit" "inspect q8"
+run 0 inspect q8 --json; [ "$(json "weights;formats;q8")" = 28 ] || bad "inspect --json: formats"
+run 0 generate q8 --prompt "ROMEO:" --max-new 40 --temperature 0; cp out greedy_q8; quiet "generate q8"
+for backend in $("$molmo" --version | sed -n 's/^backends *//p' | tr '|' ' '); do
+  for threads in 1 2; do
+    run 0 generate q8 --prompt "ROMEO:" -n 20 -T 0 --backend "$backend" --threads $threads
+    [ "$(wc -c < out)" -gt 20 ] || bad "$backend writes no text with q8"
+  done
+done
+run 0 quantize "$demo" --format q4 --out q4 --keep none --json
+[ "$(json converted)" = 29 ] || bad "quantize --keep none: converted"
+[ "$(json kept)" = 0 ] || bad "quantize --keep none: kept"
+run 0 generate q4 --prompt "ROMEO:" --max-new 10 --temperature 0; quiet "generate q4"
+run 0 quantize "$demo" --format f16 --out f16; prints "29 matrices in f16, 0 kept" "quantize to f16"
+run 0 quantize "$demo" --format q4 --out some --keep down_proj,embeddings; prints "24 matrices in q4, 5 kept" "quantize --keep"
+i=0
+while [ $i -lt 60 ]; do echo "First Citizen: Before we proceed any further, hear me speak, number $i."; i=$((i + 1)); done > plays
+# perplexity_of <folder> <options ...>: of plays, in thousandths
+perplexity_of() { run 0 perplexity "$@" --text plays --json; json perplexity | awk '{ printf "%d", 1000 * $1 }'; }
+run 0 perplexity "$demo" --text plays --bos 0; prints "^perplexity  *[0-9]" perplexity; prints "1 window of\|windows of 512 positions" perplexity; quiet perplexity
+plain=$(perplexity_of "$demo" --bos 0)
+[ "$plain" -gt 2000 ] && [ "$plain" -lt 1000000 ] || bad "the perplexity is $plain thousandths"
+for folder in f16 q8; do
+  this=$(perplexity_of $folder --bos 0)
+  [ "$this" -gt $((plain * 99 / 100)) ] && [ "$this" -lt $((plain * 101 / 100)) ] || bad "perplexity of $folder: $this against $plain"
+done
+for options in "--threads 1" "--threads 2" "--threads 3"; do
+  # shellcheck disable=SC2086
+  [ "$(perplexity_of "$demo" --bos 0 $options)" = "$plain" ] || bad "perplexity with $options"
+done
+short=$(perplexity_of "$demo" --bos 0 --context 16); [ "$(json windows)" -gt 50 ] || bad "perplexity: windows"
+overlapping=$(perplexity_of "$demo" --bos 0 --context 16 --stride 4); [ "$(json tokens)" = "$(json text_tokens)" ] || bad "perplexity: tokens"
+[ "$overlapping" -lt "$short" ] || bad "windows that overlap do not help: $overlapping against $short"
+run 0 perplexity "$demo" --text plays --json; [ "$(json tokens)" = $(($(json text_tokens) - 1)) ] || bad "perplexity: the first token has nothing before it"
+"$molmo" perplexity "$demo" --text - --bos 0 --json < plays > out 2> err; [ "$(json perplexity | awk '{ printf "%d", 1000 * $1 }')" = "$plain" ] || bad "perplexity --text -"
+if python3 -c "import numpy" 2> /dev/null; then
+  for folder in q8 q4; do
+    checks=$((checks + 1))
+    python3 "$here/numpy_reader.py" "$here/../../docs/quantisation.md" "$demo/model.safetensors" $folder/model.safetensors > out 2> err || bad "numpy reads other weights from $folder"
+  done
+else
+  echo "note: there is no numpy; the reader of docs/quantisation.md is not run"
+fi
+fails 1 "has files in it" quantize "$demo" --format q8 --out q8
+fails 1 "quantised already" quantize q8 --format q4 --out new
+fails 2 "no matrix is called so" quantize "$demo" --format q8 --out new --keep heads
+fails 2 "cannot stand beside" quantize "$demo" --format q8 --out new --keep none,head
+fails 2 "q3" quantize "$demo" --format q3 --out new
+fails 2 "format" quantize "$demo" --out new
+fails 2 "out" quantize "$demo" --format q8
+fails 1 "does not exist" quantize nowhere --format q8 --out new
+fails 2 "text" perplexity "$demo"
+fails 1 "nowhere" perplexity "$demo" --text nowhere
+fails 2 "stride" perplexity "$demo" --text plays --context 16 --stride 17
+fails 2 "stride" perplexity "$demo" --text plays --stride -1
+fails 2 "bos" perplexity "$demo" --text plays --bos 1024
+fails 2 "not both" perplexity "$demo" --text plays --bos 0 --no-bos
+: > nothing
+fails 1 "nothing" perplexity "$demo" --text nothing
+printf 'a' > one
+fails 1 "too short" perplexity "$demo" --text one
+[ ! -e new ] || bad "a failed quantize leaves a folder"
+cp -r q8 damaged_q8; sed 's/q_proj.weight_scale/q_proj.weight_scole/' q8/model.safetensors > damaged_q8/model.safetensors
+fails 1 "missing: .*q_proj.weight_scale" generate damaged_q8 -p a
+sed 's/"panels16"/"panels61"/' q8/config.json > damaged_q8/config.json
+fails 1 "panels61" inspect damaged_q8
 
 # --- threads
 MOLMO_NUM_THREADS=2 "$molmo" generate "$demo" -p a -n 2 --json > out 2> err; [ "$(json "options;threads")" = 2 ] || bad "MOLMO_NUM_THREADS is not heard"
@@ -211,6 +296,10 @@ if command -v timeout > /dev/null && timeout --preserve-status 5 true 2> /dev/nu
   code=$?
   [ $code -eq 130 ] || bad "SIGINT while the prompt is read ends with $code instead of 130"
   [ ! -s out ] || bad "an interrupted prompt printed something"
+  timeout --preserve-status -s INT 2 "$molmo" perplexity "$demo" --text long_prompt --bos 0 --context 512 --stride 1 > out 2> err
+  code=$?
+  [ $code -eq 130 ] || bad "SIGINT while a text is read ends with $code instead of 130"
+  [ ! -s out ] || bad "an interrupted perplexity printed something"
 fi
 
 echo "$checks calls, $failures failures"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config_list.hpp"
+#include "model_ops.hpp"
 #include "models.hpp"
 
 #include <type_traits>
@@ -42,7 +43,9 @@ Ready run_on(ConfigList<C...>, int threads, std::size_t index, std::unique_ptr<W
   if constexpr (std::is_constructible_v<Ctx, int>) ctx = Ctx(threads);
   using Boxer = std::unique_ptr<AnyLlm> (*)(std::unique_ptr<Weights>, const Ctx&);
   constexpr Boxer boxers[] = {&box<C, Ctx>...};
-  return {boxers[index](std::move(weights), ctx), Ctx::name, ctx.threads()};
+  const void* model = weights->model;
+  return {boxers[index](std::move(weights), ctx), Ctx::name, ctx.threads(), std::make_shared<OpsOn<Ctx>>(ctx), index,
+          model};
 }
 
 template <class Ctx>

@@ -50,10 +50,28 @@ struct BenchArgs {
   std::string format = "bf16";
   index_t prefill = 128, decode = 64;
   int repeat = 5;
+  bool ops = true;  ///< time them one by one, too
+  BackendArgs run;
+  bool json = false, csv = false, markdown = false;
+};
+[[nodiscard]] result<int> bench(const BenchArgs& args);
+
+struct QuantizeArgs {
+  std::string directory, out, format;
+  std::string keep;  ///< words with commas between them; empty: the format's default; "none": nothing
+  bool json = false;
+};
+[[nodiscard]] result<int> quantize(const QuantizeArgs& args);
+
+struct PerplexityArgs {
+  std::string directory, text_file;
+  index_t context = 0, stride = 0;  ///< 0: the model's, and as the context
+  std::optional<std::int64_t> bos;  ///< else what the tokenizer puts first
+  bool no_bos = false;
   BackendArgs run;
   bool json = false;
 };
-[[nodiscard]] result<int> bench(const BenchArgs& args);
+[[nodiscard]] result<int> perplexity(const PerplexityArgs& args);
 
 [[nodiscard]] result<int> list_models(bool json);
 

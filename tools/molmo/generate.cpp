@@ -243,8 +243,7 @@ result<int> generate(const GenerateArgs& args) {
   pass_on(decoder.finish());
 
   figures.done = *done;
-  figures.weights_per_token = opened->bytes_per_parameter * share_read_per_token(opened->file) *
-                              static_cast<double>(parameters_of(opened->file));
+  figures.weights_per_token = opened->weights_per_token;
   if (args.stats || args.json) figures.limits = measure_limits(opened->ready.threads, figures.weights_per_token);
   if (args.json)
     out.write(json_of(args, *opened, figures, sampling, *prompt, collected));

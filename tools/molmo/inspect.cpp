@@ -5,6 +5,7 @@
 #include <molmo/io/tokenizer/tokenizer.hpp>
 #include <molmo/models/zoo/config_text.hpp>
 #include <molmo/run/generate.hpp>
+#include <molmo/run/stored_matrix.hpp>
 
 #include <fmt/format.h>
 
@@ -21,22 +22,23 @@ namespace {
 
 struct WeightFacts {
   bool present = false;
-  std::uint64_t bytes = 0, elements = 0;
+  std::uint64_t bytes = 0;
   std::size_t files = 0, tensors = 0;
-  std::map<std::string, std::size_t> formats{};  // and how many tensors have each
+  std::map<std::string, std::size_t> formats{};  // and how many matrices and vectors have each
 };
 
 result<WeightFacts> weight_facts(const std::string& directory) {
   const result<Checkpoint> checkpoint = Checkpoint::open(directory);
   if (!checkpoint && checkpoint.error().code == errc::not_found) return WeightFacts{};
   if (!checkpoint) return failure_of_work(checkpoint.error());
-  WeightFacts w{.present = true,
-                .bytes = checkpoint->bytes(),
-                .files = checkpoint->files(),
-                .tensors = checkpoint->tensors().size()};
+  WeightFacts w{.present = true, .bytes = checkpoint->bytes(), .files = checkpoint->files()};
   for (const TensorInfo* t : checkpoint->tensors()) {
-    w.elements += t->bytes.size() / bytes_per_element(t->dtype);
-    std::string name(name_of(t->dtype));
+    const std::string_view scale = "_scale";
+    if (t->name.ends_with(scale) && checkpoint->find(t->name.substr(0, t->name.size() - scale.size())))
+      continue;  // belongs to a matrix of blocks
+    const bool blocks = checkpoint->find(scale_name(t->name)) != nullptr;
+    ++w.tensors;
+    std::string name(blocks ? format_name(stored_format(t->dtype).id) : name_of(t->dtype));
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     ++w.formats[std::move(name)];
   }
@@ -71,7 +73,8 @@ std::string token_list(const std::vector<std::pair<std::int64_t, std::string>>& 
 
 std::string format_list(const WeightFacts& w) {
   std::string out;
-  for (const auto& [name, n] : w.formats) out += fmt::format("{}{}", out.empty() ? "" : ", ", name);
+  for (const auto& [name, n] : w.formats)
+    out += fmt::format("{}{}{}", out.empty() ? "" : ", ", w.formats.size() > 1 ? fmt::format("{} of ", n) : "", name);
   return out;
 }
 
@@ -116,9 +119,10 @@ std::string text_of(const Facts& f) {
   line("parameters",
        fmt::format("{} ({})", count_text(static_cast<double>(parameters_of(c))), grouped(parameters_of(c))));
   if (f.weights.present)
-    line("weights", fmt::format("{} in {} file{}: {} tensors of {}{}", bytes_text(static_cast<double>(f.weights.bytes)),
-                                f.weights.files, f.weights.files == 1 ? "" : "s", f.weights.tensors,
-                                format_list(f.weights), f.name.empty() ? "" : "; all of them fit"));
+    line("weights",
+         fmt::format("{} in {} file{}: {} matrices and vectors, {}{}", bytes_text(static_cast<double>(f.weights.bytes)),
+                     f.weights.files, f.weights.files == 1 ? "" : "s", f.weights.tensors, format_list(f.weights),
+                     f.name.empty() ? "" : "; all of them fit"));
   else
     line("weights", "none in this folder");
   line("per token", fmt::format("{} of KV cache; {}flop without attention to the context",
@@ -180,7 +184,9 @@ std::string json_of(const Facts& f) {
     j.field("bytes", f.weights.bytes);
     j.field("files", f.weights.files);
     j.field("tensors", f.weights.tensors);
-    j.field("formats", format_list(f.weights));
+    j.begin("formats");
+    for (const auto& [name, n] : f.weights.formats) j.field(name, n);
+    j.end();
     j.end();
   } else {
     j.null("weights");

@@ -79,10 +79,9 @@ result<Opened> open_model(const std::string& directory, const BackendArgs& args,
   if (status s = read_ahead(directory, stop); !s) return fail(s.error());
   result<std::unique_ptr<Weights>> weights = load_weights(*index, directory, {});
   if (!weights) return failure_of_work(weights.error());
-  const double bytes = static_cast<double>((*weights)->bytes);
+  const double read = static_cast<double>((*weights)->read_per_token);
   const int count = thread_count(*threads, **weights);
-  Opened out{*file, run_on(args.backend, count, *index, std::move(*weights)), 0,
-             bytes / static_cast<double>(parameters_of(*file))};
+  Opened out{*file, run_on(args.backend, count, *index, std::move(*weights)), 0, read};
   out.seconds = seconds_since(start);
   return out;
 }
@@ -94,15 +93,16 @@ result<Opened> draw_model(const std::string& config, const std::string& format, 
   const auto at = std::find_if(known.begin(), known.end(), [&](const CompiledIn& c) { return c.name == config; });
   if (at == known.end())
     return usage_error(text("there is no config ", in_quotes(config), "; there are ", model_names()));
-  const FormatId id = format == "f32" ? format_id<F32> : format == "f16" ? format_id<F16> : format_id<Bf16>;
+  FormatId id{};
+  for (int f = 0; f < Formats::size; ++f)
+    if (format_name(static_cast<FormatId>(f)) == format) id = static_cast<FormatId>(f);
   const Clock::time_point start = Clock::now();
   const auto index = static_cast<std::size_t>(at - known.begin());
   result<std::unique_ptr<Weights>> weights = draw_weights(index, id, available_memory());
   if (!weights) return failure_of_work(weights.error());
-  const double bytes = static_cast<double>((*weights)->bytes);
+  const double read = static_cast<double>((*weights)->read_per_token);
   const int count = thread_count(*threads, **weights);
-  Opened out{at->config, run_on(args.backend, count, index, std::move(*weights)), 0,
-             bytes / static_cast<double>(parameters_of(at->config))};
+  Opened out{at->config, run_on(args.backend, count, index, std::move(*weights)), 0, read};
   out.seconds = seconds_since(start);
   return out;
 }

@@ -27,7 +27,7 @@ struct Opened {
   LlmConfig file;  ///< as the checkpoint has it; its max_sequence_length may differ from the compiled-in one
   Ready ready;
   double seconds = 0;
-  double bytes_per_parameter = 0;
+  double weights_per_token = 0;  ///< bytes of them that a decode step reads
 };
 /// The model in the folder, its weights read into the system's cache where they fit into memory.
 [[nodiscard]] result<Opened> open_model(const std::string& directory, const BackendArgs& args,

@@ -109,4 +109,32 @@ Limits measure_limits(int threads, double set_bytes) {
 #endif
 }
 
+std::vector<MachineLimits> measure_machine_limits(int most) {
+  std::vector<MachineLimits> all;
+#if MOLMO_HAS_XSIMD
+  using namespace molmo;
+  const CacheSizes caches = cache_sizes();
+  for (const int threads : thread_counts(most)) {
+    const Xsimd<> cpu(threads);
+    const PinThreads pin(cpu);
+    const auto n = static_cast<std::size_t>(cpu.threads());
+    const auto read = [&](std::size_t bytes) { return measure_read(cpu, bytes, Effort::quick).median; };
+    MachineLimits m;
+    m.threads = cpu.threads();
+    m.flops = measure_flops(cpu, Effort::quick).median;
+    m.int8 = measure_int8(cpu, Effort::quick).median;
+    m.read_l2 = read(n * caches.l2 / 2);
+    m.read_l3 = read(std::clamp(caches.l3 / 4, 2 * n * caches.l2, std::size_t{16} << 20));
+    m.read_memory = read(std::min(2 * caches.l3, std::size_t{128} << 20));
+    m.barrier_seconds = measure_barrier(cpu).median;
+    all.push_back(m);
+  }
+#else
+  (void)most;
+#endif
+  return all;
+}
+
+std::uint64_t peak_memory() { return number_in("/proc/self/status", "VmHWM:").value_or(0) * 1024; }
+
 }  // namespace molmo_tool

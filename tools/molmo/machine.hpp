@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace molmo_tool {
 
@@ -30,5 +31,18 @@ struct Limits {
   double flops = 0;  ///< f32 operations/s, a multiply-add counting two
 };
 [[nodiscard]] Limits measure_limits(int threads, double set_bytes);
+
+/// The limits of the machine as such, per second, with so many threads; 0 where this program cannot measure it.
+struct MachineLimits {
+  int threads = 1;
+  double flops = 0, int8 = 0;                        ///< operations, a multiply-add counting two
+  double read_l2 = 0, read_l3 = 0, read_memory = 0;  ///< bytes
+  double barrier_seconds = 0;                        ///< of a parallel step that does nothing
+};
+/// For 1, 2, 4, 8 ... `most` threads.
+[[nodiscard]] std::vector<MachineLimits> measure_machine_limits(int most);
+
+/// The most memory that this program has had so far, in bytes; 0 where the system does not say.
+[[nodiscard]] std::uint64_t peak_memory();
 
 }  // namespace molmo_tool

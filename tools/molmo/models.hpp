@@ -31,6 +31,7 @@ struct Weights {
   virtual ~Weights() = default;
   const void* model = nullptr;
   std::uint64_t bytes = 0;
+  std::uint64_t read_per_token = 0;  ///< bytes of what a decode step reads: all but a row or so of an embedding that is no head
 };
 [[nodiscard]] result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::string& directory,
                                                             const LoadOptions& options);
@@ -41,11 +42,15 @@ struct Weights {
 /// Names of the backends of this program, the default first.
 [[nodiscard]] std::span<const std::string_view> backends();
 
+class ModelOps;
 /// A model on a backend, which may have fewer threads than it was asked to.
 struct Ready {
   std::unique_ptr<AnyLlm> model;
   std::string_view backend;
   int threads;
+  std::shared_ptr<const ModelOps> ops;  ///< of the backend, with the same threads; see model_ops.hpp
+  std::size_t index;                    ///< in compiled_in()
+  const void* weights;                  ///< the Llm<config>, owned by `model`
 };
 [[nodiscard]] Ready run_on(std::string_view backend, int threads, std::size_t index, std::unique_ptr<Weights> weights);
 
@@ -64,17 +69,14 @@ struct Ready {
 }
 /// Bytes of KV cache per position.
 [[nodiscard]] constexpr index_t kv_bytes_of(const LlmConfig& c) {
-  return c.n_layers * 2 * c.kv_width() * index_t{sizeof(float)};
+  return molmo::kv_bytes_per_token(c);
 }
 /// The memory of a session, as memory_plan<Llm<c>> has it.
 [[nodiscard]] constexpr MemoryPlan memory_plan_of(const LlmConfig& c, SessionOptions o) {
   o = molmo::detail::resolved(o, c.max_sequence_length);
   const auto n = [](index_t count) { return Arena::padded<float>(static_cast<std::size_t>(count)); };
-  const index_t t = o.prefill_chunk, half = c.head_size() / 2;
-  return {2 * n(c.n_layers * c.kv_width() * o.context),
-          2 * n(t * c.d_model) + n(half) + 2 * n(t * half) + n(t * (c.q_width() + 2 * c.kv_width())) +
-              n(t * c.q_width()) + n(t * c.mlp_hidden_size),
-          n(c.embedding_rows()) + Arena::padded<Candidate>(static_cast<std::size_t>(c.embedding_rows()))};
+  return {molmo::kv_cache_bytes(c, o.context, o.kv_format), molmo::llm_workspace_bytes(c, o.prefill_chunk),
+          n(c.embedding_rows() * o.logit_rows) + Arena::padded<Candidate>(static_cast<std::size_t>(c.embedding_rows()))};
 }
 /// Floating-point operations of a prefill of n tokens into an empty cache; logits for the last one only.
 [[nodiscard]] constexpr double prefill_flops_of(const LlmConfig& c, index_t n) {
@@ -84,11 +86,6 @@ struct Ready {
   const double tokens = static_cast<double>(n);
   return 2 * matrices * tokens + 2 * head +
          4.0 * static_cast<double>(c.n_layers * c.q_width()) * tokens * (tokens + 1) / 2;
-}
-/// The part of the weights that a decode step reads: all but an embedding that is no head (of which it reads a row).
-[[nodiscard]] constexpr double share_read_per_token(const LlmConfig& c) {
-  const index_t tables = (c.weight_tying ? 0 : c.embedding_rows() * c.d_model) + c.additional_vocab_size * c.d_model;
-  return 1.0 - static_cast<double>(tables) / static_cast<double>(parameters_of(c));
 }
 
 }  // namespace molmo_tool

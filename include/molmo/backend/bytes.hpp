@@ -212,7 +212,7 @@ requires(std::is_base_of_v<xsimd::avx512f, Arch>) struct Bytes<Arch, true> {
   static constexpr bool fast = true;
   static constexpr bool signed_bias = true;
   static constexpr int tile_rows = 4;  // 4 x 3: 24 sums, and 7 loads for 12 products
-  static constexpr int panels(int rows) { return rows <= 3 ? 4 : 3; }
+  static constexpr int panels(int rows) { return rows == 1 ? 4 : 3; }
 
   using Sums = __m512i;
   using Codes = __m512i;

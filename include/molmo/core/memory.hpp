@@ -28,6 +28,8 @@ class MemoryResource {
   /// `bytes` bytes aligned to `alignment`, or nullptr.
   virtual void* allocate(std::size_t bytes, std::size_t alignment) noexcept = 0;
   virtual void deallocate(void* p, std::size_t bytes, std::size_t alignment) noexcept = 0;
+  /// Are the bytes that it hands out zero? Then nobody zeroes them again, which would touch every page.
+  [[nodiscard]] virtual bool gives_zeroes() const noexcept { return false; }
 };
 
 /// One block of zeroed, 64-byte aligned bytes.
@@ -58,7 +60,7 @@ class AlignedBytes {
       out.block_ = from->allocate(asked, cache_line);
       if (out.block_ == nullptr) return out;
       out.p_ = static_cast<std::byte*>(out.block_);
-      std::memset(out.p_, 0, asked);
+      if (!from->gives_zeroes()) std::memset(out.p_, 0, asked);
     } else {
       // calloc: the system's pages are zero already, so a large block is not touched before it is used.
       out.block_ = std::calloc(asked + cache_line, 1);

@@ -3,6 +3,7 @@
 //
 //   MOLMO_HD             runs on the host and, under nvcc, on the device as well
 //   MOLMO_INLINE         as MOLMO_HD, and always inlined: for the innermost bodies of kernels
+//   MOLMO_NOINLINE       one copy, never inlined: for kernels that are called through pointers, and for what builds errors
 //   MOLMO_UNROLL         asks for the next loop to be unrolled in full
 //   MOLMO_LIFETIMEBOUND  the result borrows from this argument (clang warns when it dangles)
 //   MOLMO_EXCEPTIONS     1 when exceptions are enabled, else 0
@@ -26,11 +27,21 @@
 #elif defined(__GNUC__)
 #define MOLMO_HD
 #define MOLMO_INLINE inline __attribute__((always_inline))
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MOLMO_UNROLL  // the checks of unrolled kernels take the compiler minutes
+#else
 #define MOLMO_UNROLL _Pragma("GCC unroll 64")
+#endif
 #else
 #define MOLMO_HD
 #define MOLMO_INLINE inline
 #define MOLMO_UNROLL
+#endif
+
+#if defined(__GNUC__)
+#define MOLMO_NOINLINE __attribute__((noinline))
+#else
+#define MOLMO_NOINLINE
 #endif
 
 #if defined(__clang__) && !defined(__CUDACC__)

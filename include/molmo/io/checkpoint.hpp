@@ -59,6 +59,14 @@ class Checkpoint {
   void advise(Advice advice) const {
     for (const Shard& s : shards_) s.file.advise(advice);
   }
+  /// The same about `part` of a tensor's bytes.
+  void advise(Advice advice, std::span<const std::byte> part) const {
+    for (const Shard& s : shards_) {
+      const auto from = reinterpret_cast<std::uintptr_t>(s.file.bytes().data());
+      const auto at = reinterpret_cast<std::uintptr_t>(part.data());
+      if (at >= from && at - from < s.file.bytes().size()) return s.file.advise(advice, part);
+    }
+  }
 
  private:
   struct Shard {

@@ -177,6 +177,16 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
 
 inline void MappedFile::advise(Advice advice, std::span<const std::byte> part) const {
   if (!mapped_ || part.empty()) return;
+#if defined(MADV_DONTNEED)
+  if (advice ==
+      Advice::dont_need) {  // the C library ignores POSIX_MADV_DONTNEED; a read-only mapping loses nothing by it
+    const auto size = static_cast<std::uintptr_t>(std::max<long>(1, ::sysconf(_SC_PAGESIZE)));
+    const auto at = reinterpret_cast<std::uintptr_t>(part.data()) / size * size;
+    (void)::madvise(reinterpret_cast<void*>(at), reinterpret_cast<std::uintptr_t>(part.data()) + part.size() - at,
+                    MADV_DONTNEED);
+    return;
+  }
+#endif
   const int hint = advice == Advice::sequential  ? POSIX_MADV_SEQUENTIAL
                    : advice == Advice::random    ? POSIX_MADV_RANDOM
                    : advice == Advice::will_need ? POSIX_MADV_WILLNEED

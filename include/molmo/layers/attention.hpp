@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: q, k, v projections (+ biases, clip_qkv, QK-norm), RoPE, attention over the KV cache, output projection.
 //
-//   one parallel step for q, k and v; keys are rotated straight into the cache; the output projection adds the residual
+//   one parallel step for q, k and v, in which the thread that finished a head normalises and rotates it and writes keys and
+//   values into the cache; attention; the output projection adds the residual
 // The projections may be three matrices or the rows of one (att_proj = [q; k; v]): the same code reads both.
 #pragma once
 
 #include <molmo/layers/linear.hpp>
 #include <molmo/layers/norm.hpp>
 #include <molmo/ops/attention/attention.hpp>
-#include <molmo/ops/rope/rope.hpp>
-
-#include <cstring>
+#include <molmo/ops/attention/new_heads.hpp>
 
 namespace molmo::inline v0 {
 
@@ -34,20 +33,20 @@ struct AttentionOptions {
   double clip_qkv = 0;
 };
 
-/// One layer's part of a KV cache: [kv head][position][head_dim], kv heads `head_stride` floats apart.
+/// One layer's part of a KV cache, and the positions that are already there.
 struct KvLayer {
-  float* k = nullptr;
-  float* v = nullptr;
-  index_t head_stride = 0;
-  index_t past = 0;  ///< positions already there
+  KvHeads heads;
+  index_t past = 0;
 };
 
-/// Memory for one step, owned by the session: [tokens][qkv_width], [tokens][q_width], and the RoPE tables.
+/// Memory for one step, owned by the session: [tokens][qkv_width], [tokens][q_width], the RoPE tables, and
+/// attention_scratch() floats, or null.
 struct AttentionScratch {
   float* qkv = nullptr;
   float* heads = nullptr;
   const float* cosines = nullptr;
   const float* sines = nullptr;
+  float* partial = nullptr;
 };
 
 template <AttentionShape S>
@@ -78,7 +77,8 @@ struct Attention {
     visit("o", o);
   }
 
-  /// From x (normalised, [tokens, d_model]) to the heads' outputs in scratch.heads; fills `kv` at past ... past + tokens.
+  /// From x (normalised, [tokens, d_model]) to the heads' outputs in scratch.heads; fills `kv` at
+  /// positions past ... past + tokens.
   template <class Ctx>
   void attend(const Ctx& ctx, View<const float, Shape<dyn, S.d_model>> x, const KvLayer& kv,
               const AttentionScratch& scratch, const AttentionOptions& options) const {
@@ -86,7 +86,12 @@ struct Attention {
     float* const qs = scratch.qkv;
     float* const ks = qs + S.q_width();
     float* const vs = ks + S.kv_width();
-    project(ctx, Rows{x.data, tokens, S.d_model, S.d_model}, scratch.qkv);
+    constexpr index_t width = S.qkv_width();
+    const NewHeads heads{
+        qs, ks, vs, width, tokens, kv.past, S.n_heads, S.n_kv_heads, scratch.cosines, scratch.sines, kv.heads};
+    const bool at_once = heads_fill_panels && S.qk_norm != QkNorm::whole && !(options.clip_qkv > 0);
+    const FinishHeads<Ctx> finish{at_once ? this : nullptr, &ctx, &heads, options.norm_eps};
+    project(ctx, Rows{x.data, tokens, S.d_model, S.d_model}, finish);
     if (options.clip_qkv > 0) {
       View<float, Shape<dyn, S.qkv_width()>> all(scratch.qkv, tokens);
       on(ctx, all) = clamp(all, -options.clip_qkv, options.clip_qkv);
@@ -94,47 +99,76 @@ struct Attention {
     if constexpr (S.qk_norm == QkNorm::whole) {
       q_norm.forward(ctx, qs, qs, tokens, S.qkv_width(), options.norm_eps);
       k_norm.forward(ctx, ks, ks, tokens, S.qkv_width(), options.norm_eps);
-    } else if constexpr (S.qk_norm == QkNorm::per_head) {
-      for (index_t t = 0; t < tokens; ++t) {
-        q_norm.forward(ctx, qs + t * S.qkv_width(), qs + t * S.qkv_width(), S.n_heads, S.head_dim, options.norm_eps);
-        k_norm.forward(ctx, ks + t * S.qkv_width(), ks + t * S.qkv_width(), S.n_kv_heads, S.head_dim, options.norm_eps);
-      }
     }
-    const float* cosines = scratch.cosines;
-    const float* sines = scratch.sines;
-    const index_t here = kv.past * S.head_dim;
-    rope(ctx, RopeHeads{qs, qs, tokens, S.n_heads, S.head_dim, S.qkv_width(), S.head_dim, S.qkv_width(), S.head_dim,
-                        cosines, sines});
-    rope(ctx, RopeHeads{ks, kv.k + here, tokens, S.n_kv_heads, S.head_dim, S.qkv_width(), S.head_dim, S.head_dim,
-                        kv.head_stride, cosines, sines});
-    for (index_t t = 0; t < tokens; ++t)
-      for (index_t h = 0; h < S.n_kv_heads; ++h)
-        std::memcpy(kv.v + h * kv.head_stride + here + t * S.head_dim, vs + t * S.qkv_width() + h * S.head_dim,
-                    static_cast<std::size_t>(S.head_dim) * sizeof(float));
-    attention(ctx, AttentionRows{qs, scratch.heads, kv.k, kv.v, tokens, kv.past, S.n_heads, S.n_kv_heads, S.head_dim,
-                                 S.qkv_width(), S.q_width(), kv.head_stride,
-                                 1.0f / std::sqrt(static_cast<float>(S.head_dim))});
+    if (!at_once) finish_heads(ctx, heads, 0, width, options.norm_eps);
+    attention(ctx, AttentionRows{qs, scratch.heads, kv.heads, tokens, kv.past, S.n_heads, S.n_kv_heads, width,
+                                 S.q_width(), 1.0f / std::sqrt(static_cast<float>(S.head_dim)), scratch.partial});
   }
 
  private:
-  // y rows = [q | k | v].
+  /// May threads share the columns of q, k and v between whole heads? (Threads take whole panels of 16.)
+  static constexpr bool heads_fill_panels = S.head_dim % panel_rows == 0 || panel_rows % S.head_dim == 0;
+
+  /// Columns [begin, end) of [q | k | v], whole heads: normalised (per head), rotated, stored in the cache.
   template <class Ctx>
-  void project(const Ctx& ctx, const Rows& x, float* y) const {
-    constexpr index_t width = S.qkv_width();
-    if constexpr (S.fused) {
-      multiply(ctx, x, product(att_proj.weight.matrix(), att_proj.bias.data, y, width));
-    } else {
-      multiply(ctx, x, product(q.weight.matrix(), q.bias.data, y, width),
-               product(k.weight.matrix(), k.bias.data, y + S.q_width(), width),
-               product(v.weight.matrix(), v.bias.data, y + S.q_width() + S.kv_width(), width));
-    }
+  void finish_heads(const Ctx& ctx, const NewHeads& a, index_t begin, index_t end, double eps) const {
+    constexpr index_t d = S.head_dim;
+    // The heads of [first, last) that lie in [begin, end), counted from `first`.
+    const auto part = [&](index_t first, index_t last, auto&& body) {
+      const index_t from = begin > first ? begin : first, to = end < last ? end : last;
+      if (from < to) body((from - first) / d, (to - from) / d);
+    };
+    const auto normalise = [&](const auto& norm, float* x, index_t h, index_t count) {
+      if constexpr (S.qk_norm == QkNorm::per_head)
+        for (index_t t = 0; t < a.tokens; ++t)
+          norm.forward(ctx, x + t * a.token + h * d, x + t * a.token + h * d, count, d, eps);
+    };
+    part(0, S.q_width(), [&](index_t h, index_t count) {
+      normalise(q_norm, a.q, h, count);
+      finish_queries(ctx, a, h, count, 0, a.tokens);
+    });
+    part(S.q_width(), S.q_width() + S.kv_width(), [&](index_t h, index_t count) {
+      normalise(k_norm, a.k, h, count);
+      finish_keys(ctx, a, h, count, 0, a.tokens);
+    });
+    part(S.q_width() + S.kv_width(), S.qkv_width(),
+         [&](index_t h, index_t count) { finish_values(ctx, a, h, count, 0, a.tokens); });
   }
-  static auto product(const WeightMatrix& w, [[maybe_unused]] const float* bias, float* y, index_t stride) {
+
+  /// What follows a projection (Product::then): finish_heads on the columns that a thread has just stored.
+  template <class Ctx>
+  struct FinishHeads {
+    static constexpr index_t grain = heads_fill_panels ? S.head_dim : 1;
+    const Attention* layer;  ///< null: nothing yet
+    const Ctx* ctx;
+    const NewHeads* heads;
+    double eps;
+    index_t first = 0;  ///< the column of [q | k | v] at which this projection begins
+
+    void operator()(index_t begin, index_t end) const {
+      if (layer) layer->finish_heads(*ctx, *heads, first + begin, first + end, eps);
+    }
+  };
+
+  // Rows of [q | k | v].
+  template <class Ctx>
+  void project(const Ctx& ctx, const Rows& x, const FinishHeads<Ctx>& finish) const {
+    constexpr index_t k_at = S.q_width(), v_at = S.q_width() + S.kv_width();
+    if constexpr (S.fused)
+      multiply(ctx, x, product(att_proj, finish, 0));
+    else
+      multiply(ctx, x, product(q, finish, 0), product(k, finish, k_at), product(v, finish, v_at));
+  }
+  template <class L, class Finish>
+  static auto product(const L& linear, Finish finish, index_t first) {
+    finish.first = first;
+    float* const y = finish.heads->q + first;
     if constexpr (S.qkv_bias) {
-      const auto e = acc_plus_row(bias);
-      return Product<float, std::remove_cvref_t<decltype(e)>>{w, y, stride, e};
+      const auto e = acc_plus_row(linear.bias.data);
+      return Product<float, std::remove_cvref_t<decltype(e)>, Finish>{linear.weight.matrix(), y, S.qkv_width(), e,
+                                                                      finish};
     } else {
-      return Product<float, Acc>{w, y, stride, acc};
+      return Product<float, Acc, Finish>{linear.weight.matrix(), y, S.qkv_width(), acc, finish};
     }
   }
 };

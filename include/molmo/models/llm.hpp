@@ -19,12 +19,22 @@
 
 namespace molmo::inline v0 {
 
-/// Keys and values of all layers: [layer][kv head][position][head_dim], `capacity` positions of which `length` are filled.
+/// Keys and values of all layers, one after the other (ops/attention/kv.hpp says how each lies); there is room for
+/// `capacity` positions, of which `length` are filled.
 struct KvCacheView {
-  float* k = nullptr;
-  float* v = nullptr;
+  KvHeads first;            ///< those of layer 0
+  index_t layer_heads = 0;  ///< kv heads of a layer
   index_t capacity = 0;
   index_t length = 0;
+
+  [[nodiscard]] KvHeads layer(index_t i) const {
+    KvHeads h = first;
+    const index_t positions = i * layer_heads * h.room;
+    const index_t bytes = positions * h.head_dim * kv_element_bytes(h.format);
+    h.k += bytes, h.v += bytes;
+    if (h.format == KvFormat::q8) h.k_scales += positions, h.v_scales += positions;
+    return h;
+  }
 };
 
 /// The memory of one step of up to `tokens` tokens.
@@ -45,6 +55,20 @@ struct NoObserver {
     return true;
   }
 };
+
+/// Bytes that one more position takes in the KV cache of a model, and those of a workspace for steps of up to `tokens`
+/// tokens: what Llm says of itself, for a config that is a value.
+[[nodiscard]] constexpr index_t kv_bytes_per_token(const LlmConfig& c, KvFormat format = KvFormat::f32) {
+  const index_t head = c.head_size() * kv_element_bytes(format) + (format == KvFormat::q8 ? 4 : 0);
+  return c.n_layers * 2 * c.kv_heads() * head;
+}
+[[nodiscard]] constexpr std::size_t llm_workspace_bytes(const LlmConfig& c, index_t tokens) {
+  const auto n = [tokens](index_t width) { return Arena::padded<float>(static_cast<std::size_t>(tokens * width)); };
+  const index_t half = c.head_size() / 2;
+  return 2 * n(c.d_model) + Arena::padded<float>(static_cast<std::size_t>(half)) + 2 * n(half) +
+         n(c.q_width() + 2 * c.kv_width()) + n(c.q_width()) + n(c.mlp_hidden_size) +
+         Arena::padded<float>(attention_scratch(tokens, c.n_heads, c.kv_heads(), c.head_size()));
+}
 
 template <LlmConfig C>
 class Llm {
@@ -83,9 +107,9 @@ class Llm {
   [[nodiscard]] static constexpr index_t weight_bytes() {
     return format_bytes<F>(parameters());
   }
-  /// Bytes that one more position takes in the KV cache (f32).
-  [[nodiscard]] static constexpr index_t kv_bytes_per_token() {
-    return C.n_layers * 2 * C.kv_width() * static_cast<index_t>(sizeof(float));
+  /// Bytes that one more position takes in the KV cache.
+  [[nodiscard]] static constexpr index_t kv_bytes_per_token(KvFormat format = KvFormat::f32) {
+    return molmo::kv_bytes_per_token(C, format);
   }
   /// Multiply-adds count as two; `context` positions are attended to.
   [[nodiscard]] static constexpr double flops_per_token(index_t context = 0) {
@@ -95,12 +119,7 @@ class Llm {
   }
 
   /// Bytes of the workspace for steps of up to `tokens` tokens.
-  [[nodiscard]] static constexpr std::size_t workspace_bytes(index_t tokens) {
-    const auto n = [tokens](index_t width) { return Arena::padded<float>(static_cast<std::size_t>(tokens * width)); };
-    const index_t half = C.head_size() / 2;
-    return 2 * n(C.d_model) + Arena::padded<float>(static_cast<std::size_t>(half)) + 2 * n(half) +
-           n(C.q_width() + 2 * C.kv_width()) + n(C.q_width()) + n(C.mlp_hidden_size);
-  }
+  [[nodiscard]] static constexpr std::size_t workspace_bytes(index_t tokens) { return llm_workspace_bytes(C, tokens); }
   /// A workspace in `arena`, which has workspace_bytes(tokens) left.
   [[nodiscard]] static LlmWorkspace make_workspace(Arena& arena, index_t tokens) {
     const auto take = [&](index_t width) { return arena.take<float>(static_cast<std::size_t>(tokens * width)); };
@@ -114,6 +133,8 @@ class Llm {
     w.sines = take(half);
     w.block.attention.qkv = take(C.q_width() + 2 * C.kv_width());
     w.block.attention.heads = take(C.q_width());
+    if (const std::size_t n = attention_scratch(tokens, C.n_heads, C.kv_heads(), C.head_size()); n > 0)
+      w.block.attention.partial = arena.take<float>(n);
     w.block.hidden = take(C.mlp_hidden_size);
     w.block.attention.cosines = w.cosines;
     w.block.attention.sines = w.sines;
@@ -132,10 +153,8 @@ class Llm {
     rope_table(w.inverse_frequencies, C.head_size() / 2, kv.length, tokens, w.cosines, w.sines);
     if (!observe(index_t{0}, x)) return false;
     constexpr AttentionOptions options{C.layer_norm_eps, C.clip_qkv};
-    const index_t head_stride = kv.capacity * C.head_size();
-    const index_t layer_stride = C.kv_heads() * head_stride;
     for (index_t layer = 0; layer < C.n_layers; ++layer) {
-      const KvLayer slot{kv.k + layer * layer_stride, kv.v + layer * layer_stride, head_stride, kv.length};
+      const KvLayer slot{kv.layer(layer), kv.length};
       blocks[static_cast<std::size_t>(layer)].forward(ctx, x, slot, w.block, options);
       if (!observe(layer + 1, x)) return false;
     }

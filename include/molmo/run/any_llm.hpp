@@ -25,6 +25,8 @@ class AnySession {
                                                                const std::stop_token& stop = {},
                                                                ProgressSink progress = {}) = 0;
   [[nodiscard]] virtual result<std::span<const float>> decode(std::int32_t id) = 0;
+  [[nodiscard]] virtual result<double> score(std::span<const std::int32_t> ids, index_t first = 1,
+                                             const std::stop_token& stop = {}) = 0;
   [[nodiscard]] virtual result<std::int32_t> sample(const SamplingOptions& options, std::uint64_t step) = 0;
   [[nodiscard]] virtual std::span<const float> logits() const = 0;
   [[nodiscard]] virtual index_t length() const = 0;
@@ -63,6 +65,9 @@ class SessionBox final : public AnySession {
     return s_.prefill(ids, stop, progress);
   }
   result<std::span<const float>> decode(std::int32_t id) override { return s_.decode(id); }
+  result<double> score(std::span<const std::int32_t> ids, index_t first, const std::stop_token& stop) override {
+    return s_.score(ids, first, stop);
+  }
   result<std::int32_t> sample(const SamplingOptions& o, std::uint64_t step) override { return s_.sample(o, step); }
   std::span<const float> logits() const override { return s_.logits(); }
   index_t length() const override { return s_.length(); }

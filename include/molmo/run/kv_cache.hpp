@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// KvCache: the keys and values of one sequence, for all layers, allocated once: [layer][kv head][position][head_dim] f32.
+// KvCache: the keys and values of one sequence, for all layers, allocated once, in one of four formats:
+//
+//   f32   exact                                       f16, bf16   half of it: 11 and 8 bits of precision
+//   q8    a quarter: int8, one scale per position and head, 1/254 of a head's largest element
+// How they lie is ops/attention/kv.hpp's business. There is room for a multiple of 16 positions.
 #pragma once
 
 #include <molmo/core/memory.hpp>
@@ -7,24 +11,43 @@
 
 namespace molmo::inline v0 {
 
+/// Bytes of a cache for `capacity` positions of a model.
+[[nodiscard]] constexpr std::size_t kv_cache_bytes(const LlmConfig& c, index_t capacity,
+                                                   KvFormat format = KvFormat::f32) {
+  const index_t heads = c.n_layers * c.kv_heads() * kv_room(capacity);
+  const index_t bytes = heads * c.head_size() * kv_element_bytes(format);
+  const std::size_t scales = format == KvFormat::q8 ? Arena::padded<float>(static_cast<std::size_t>(heads)) : 0;
+  return 2 * (Arena::padded<std::byte>(static_cast<std::size_t>(bytes)) + scales);
+}
+
 class KvCache {
  public:
   KvCache() = default;
   /// Room for `capacity` positions of the model M. ok() says whether there was memory.
   template <class M>
-  [[nodiscard]] static KvCache for_model(index_t capacity, MemoryResource* memory = nullptr) {
+  [[nodiscard]] static KvCache for_model(index_t capacity, MemoryResource* memory = nullptr,
+                                         KvFormat format = KvFormat::f32) {
+    constexpr LlmConfig config = M::config;
     KvCache c;
-    const std::size_t half = Arena::padded<float>(floats<M>(capacity));
-    c.arena_ = Arena(2 * half, memory);
-    c.view_.k = c.arena_.take<float>(floats<M>(capacity));
-    c.view_.v = c.arena_.take<float>(floats<M>(capacity));
+    KvHeads& h = c.view_.first;
+    h.room = kv_room(capacity), h.head_dim = config.head_size(), h.format = format;
+    const std::size_t heads = static_cast<std::size_t>(config.n_layers * config.kv_heads() * h.room);
+    const std::size_t bytes = heads * static_cast<std::size_t>(h.head_dim * kv_element_bytes(format));
+    c.arena_ = Arena(kv_cache_bytes(config, capacity, format), memory);
+    h.v = c.arena_.template take<std::byte>(bytes);  // values first: a register more than the last row may be read
+    h.k = c.arena_.template take<std::byte>(bytes);
+    if (format == KvFormat::q8) {
+      h.k_scales = c.arena_.template take<float>(heads);
+      h.v_scales = c.arena_.template take<float>(heads);
+    }
+    c.view_.layer_heads = config.kv_heads();
     c.view_.capacity = capacity;
     return c;
   }
   /// Bytes of a cache for `capacity` positions.
   template <class M>
-  [[nodiscard]] static constexpr std::size_t bytes(index_t capacity) {
-    return 2 * Arena::padded<float>(floats<M>(capacity));
+  [[nodiscard]] static constexpr std::size_t bytes(index_t capacity, KvFormat format = KvFormat::f32) {
+    return kv_cache_bytes(M::config, capacity, format);
   }
 
   [[nodiscard]] bool ok() const { return arena_.ok(); }
@@ -35,11 +58,6 @@ class KvCache {
   void truncate(index_t length) { view_.length = length < view_.length ? length : view_.length; }
 
  private:
-  template <class M>
-  static constexpr std::size_t floats(index_t capacity) {
-    return static_cast<std::size_t>(M::config.n_layers * M::config.kv_width() * capacity);
-  }
-
   Arena arena_;
   KvCacheView view_;
 };

@@ -5,6 +5,7 @@
 //   auto session = make_session(*model, cpu, {.context = 2048});
 //   auto logits = session->prefill(ids);          the logits after the last id
 //   logits = session->decode(next_id);            ... and after one more
+//   auto nats = session->score(ids);              how unlikely a text is: -log p of every id but the first
 // Any number of sessions may share a model; one session belongs to one thread at a time. After make_session() nothing is
 // allocated. Every failure leaves the session as it was before the call, ready for the next.
 #pragma once
@@ -15,6 +16,7 @@
 #include <molmo/ops/sample/sample.hpp>
 #include <molmo/run/kv_cache.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <stop_token>
@@ -23,8 +25,10 @@
 namespace molmo::inline v0 {
 
 struct SessionOptions {
-  index_t context = 0;               ///< positions of the KV cache; 0: the model's max_sequence_length, at most 4096
-  index_t prefill_chunk = 512;       ///< ids per step of a prefill; the workspace grows with it
+  index_t context = 0;                 ///< positions of the KV cache; 0: the model's max_sequence_length, at most 4096
+  index_t prefill_chunk = 512;         ///< ids per step of a prefill; the workspace grows with it
+  KvFormat kv_format = KvFormat::f32;  ///< f16 and bf16 halve the cache and what a step reads of it, q8 quarters it
+  index_t logit_rows = 1;  ///< ids whose logits one step of score() computes; the memory of logits grows with it
   MemoryResource* memory = nullptr;  ///< null: the heap
 };
 
@@ -39,7 +43,17 @@ namespace detail {
 [[nodiscard]] constexpr SessionOptions resolved(SessionOptions o, index_t max_sequence_length) {
   if (o.context == 0) o.context = max_sequence_length < 4096 ? max_sequence_length : 4096;
   if (o.prefill_chunk > o.context) o.prefill_chunk = o.context;
+  if (o.logit_rows > o.prefill_chunk) o.logit_rows = o.prefill_chunk;
   return o;
+}
+
+/// -log softmax(logits)[target], in double precision.
+[[nodiscard]] inline double surprise(const float* logits, index_t size, index_t target) {
+  float largest = logits[0];
+  for (index_t i = 1; i < size; ++i) largest = logits[i] > largest ? logits[i] : largest;
+  double sum = 0;
+  for (index_t i = 0; i < size; ++i) sum += std::exp(static_cast<double>(logits[i]) - static_cast<double>(largest));
+  return std::log(sum) - (static_cast<double>(logits[target]) - static_cast<double>(largest));
 }
 
 /// The observer of a step: stops between layers when asked to.
@@ -58,8 +72,8 @@ template <class M>
 [[nodiscard]] constexpr MemoryPlan memory_plan(SessionOptions options = {}) {
   const SessionOptions o = detail::resolved(options, M::config.max_sequence_length);
   const std::size_t n = static_cast<std::size_t>(M::logits_size);
-  return {KvCache::bytes<M>(o.context), M::workspace_bytes(o.prefill_chunk),
-          Arena::padded<float>(n) + Arena::padded<Candidate>(n)};
+  return {KvCache::bytes<M>(o.context, o.kv_format), M::workspace_bytes(o.prefill_chunk),
+          Arena::padded<float>(n * static_cast<std::size_t>(o.logit_rows)) + Arena::padded<Candidate>(n)};
 }
 
 template <class M, class Ctx>
@@ -99,6 +113,42 @@ class Session {
     model_->forward(ctx_, &id, 1, cache_.view(), work_, logits_, 1);
     return logits();
   }
+  /// Appends ids and returns the sum of -log p of those from the `first` on, p being the probability of an id after all that
+  /// stands before it: natural logarithms, softmax in double precision. The last id is judged, but not appended, and logits()
+  /// mean nothing until the next call. Errors as of prefill(), errc::invalid_argument (fewer than two ids, `first` not among
+  /// them or 0, an id that has no logit), errc::invalid_logits.
+  [[nodiscard]] result<double> score(std::span<const std::int32_t> ids, index_t first = 1,
+                                     const std::stop_token& stop = {}) {
+    const index_t count = static_cast<index_t>(ids.size()) - 1;  // of ids that have a successor
+    if (first < 1 || first > count)
+      return fail(errc::invalid_argument, text("score() of ", ids.size(), " ids from number ", first,
+                                               " on: there must be one, and one before it"));
+    for (index_t i = first; i <= count; ++i)
+      if (ids[static_cast<std::size_t>(i)] >= M::logits_size)
+        return fail(errc::invalid_argument,
+                    text("token id ", ids[static_cast<std::size_t>(i)], " has no logit; there are ", M::logits_size));
+    if (ids.back() < 0) return fail(errc::invalid_argument, text("token id ", ids.back(), " is negative"));
+    if (status s = accepts(ids.first(static_cast<std::size_t>(count))); !s) return fail(s.error());
+    const index_t before = length();
+    double sum = 0;
+    for (index_t done = 0; done < count;) {
+      const index_t left = count - done, unscored = first - 1 - done;
+      const index_t most = unscored > 0 ? (unscored < work_.tokens ? unscored : work_.tokens) : logit_rows_;
+      const index_t n = left < most ? left : most, rows = unscored > 0 ? 0 : n;
+      if (!model_->forward(ctx_, ids.data() + done, n, cache_.view(), work_, logits_, rows,
+                           detail::StopBetweenLayers{stop})) {
+        cache_.truncate(before);
+        return fail(errc::cancelled, "the scoring was cancelled; the session is as it was before");
+      }
+      for (index_t r = 0; r < rows; ++r)
+        sum +=
+            detail::surprise(logits_ + r * M::logits_size, M::logits_size, ids[static_cast<std::size_t>(done + r + 1)]);
+      done += n;
+    }
+    if (std::isfinite(sum)) return sum;
+    cache_.truncate(before);
+    return fail(errc::invalid_logits, "the model computed logits that are not numbers; are its weights damaged?");
+  }
   /// Draws a token from the current logits. `step` numbers the draws of a text.
   [[nodiscard]] result<std::int32_t> sample(const SamplingOptions& options, std::uint64_t step) {
     return molmo::sample(logits_, M::logits_size, options, step, scratch_);
@@ -135,6 +185,7 @@ class Session {
   Arena arena_;
   LlmWorkspace work_;
   float* logits_ = nullptr;
+  index_t logit_rows_ = 1;
   Candidate* scratch_ = nullptr;
 
   template <class Model, class C>
@@ -151,15 +202,18 @@ template <class M, class Ctx>
     return fail(errc::invalid_argument, text("context is ", o.context, ", more than the 4294967296 allowed"));
   if (o.prefill_chunk < 1)
     return fail(errc::invalid_argument, text("prefill_chunk is ", o.prefill_chunk, "; it must be at least 1"));
+  if (o.logit_rows < 1)
+    return fail(errc::invalid_argument, text("logit_rows is ", o.logit_rows, "; it must be at least 1"));
   Session<M, Ctx> s(model, ctx);
   const MemoryPlan plan = memory_plan<M>(o);
-  s.cache_ = KvCache::for_model<M>(o.context, o.memory);
+  s.cache_ = KvCache::for_model<M>(o.context, o.memory, o.kv_format);
   s.arena_ = Arena(plan.workspace + plan.logits, o.memory);
   if (!s.cache_.ok() || !s.arena_.ok())
     return fail(errc::out_of_memory,
                 text("no memory for a session of ", o.context, " positions: ", plan.total(), " bytes"));
   s.work_ = M::make_workspace(s.arena_, o.prefill_chunk);
-  s.logits_ = s.arena_.template take<float>(static_cast<std::size_t>(M::logits_size));
+  s.logits_ = s.arena_.template take<float>(static_cast<std::size_t>(M::logits_size * o.logit_rows));
+  s.logit_rows_ = o.logit_rows;
   s.scratch_ = s.arena_.template take<Candidate>(static_cast<std::size_t>(M::logits_size));
   return s;
 }

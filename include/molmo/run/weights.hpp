@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights from a checkpoint into a model: load<Model>(directory).
 //
-// Matrices stay where they are, in the mapped file, in the file's own format; only norm weights, biases and what the file
-// left misaligned are copied, into one arena. The matrices of a model so small that it lives in the caches are copied too,
-// to the start of cache lines: a register load that straddles two lines takes twice as long. The checkpoint must fit the type: otherwise one report names every config
-// field that differs and every tensor that is missing, unused or of another shape, and nothing is loaded.
+// The matrices of a large model stay where they are, in the mapped files, in their own format; only norm weights, biases and
+// what the files left misaligned are copied, into one arena. A model that may live in the caches is copied whole, to huge
+// pages, and its matrices of plain numbers are packed into panels, as the kernels like them best (formats/panels.hpp); see
+// LoadOptions. The checkpoint must fit the type: otherwise one report names every config field that differs and every tensor
+// that is missing, unused, of another shape or of a dtype that nothing here reads, and nothing is loaded.
 #pragma once
 
-#include <molmo/io/checkpoint.hpp>
+#include <molmo/backend/huge_pages.hpp>
 #include <molmo/models/llm.hpp>
 #include <molmo/models/zoo/load_config.hpp>
+#include <molmo/run/stored_matrix.hpp>
 
 #include <memory>
 #include <string>
@@ -17,11 +19,19 @@
 
 namespace molmo::inline v0 {
 
+/// Whether matrices are copied out of the files, those of plain numbers into panels.
+enum class Packing : std::uint8_t {
+  automatic,  ///< checkpoints of fewer than pack_below bytes
+  always,
+  never  ///< all stay where they are; only what is misaligned is copied
+};
+
 struct LoadOptions {
-  ProgressSink progress{};                              ///< told while files are opened
-  bool copy = false;                                    ///< read the files into memory instead of mapping them
-  std::uint64_t align_below = std::uint64_t{32} << 20;  ///< checkpoints of fewer bytes are copied to aligned memory
-  MemoryResource* memory = nullptr;                     ///< for the arena; null: the heap
+  ProgressSink progress{};  ///< told while files are opened
+  bool copy = false;        ///< read the files into memory instead of mapping them
+  Packing pack = Packing::automatic;
+  std::uint64_t pack_below = std::uint64_t{64} << 20;  ///< bytes
+  MemoryResource* memory = nullptr;                    ///< for the arena; null: huge_pages()
   const zoo::Family* family = nullptr;  ///< a family of your own; null: the one that config.json's model_type names
 };
 
@@ -33,7 +43,7 @@ class Loaded {
   [[nodiscard]] const M& operator*() const& MOLMO_LIFETIMEBOUND { return state_->model; }
   [[nodiscard]] const M* operator->() const& MOLMO_LIFETIMEBOUND { return &state_->model; }
   [[nodiscard]] const Checkpoint& checkpoint() const& MOLMO_LIFETIMEBOUND { return state_->checkpoint; }
-  /// Bytes that were copied out of the files (norm weights, biases, misaligned matrices, small models).
+  /// Bytes that were copied out of the files (norm weights, biases, misaligned matrices, packed ones).
   [[nodiscard]] std::size_t copied_bytes() const { return state_->arena.used(); }
 
  private:
@@ -75,17 +85,9 @@ class Report {
   int more_ = 0;
 };
 
-[[nodiscard]] inline bool known_format(DType d) { return d == DType::f32 || d == DType::bf16 || d == DType::f16; }
-[[nodiscard]] inline FormatId format_of(DType d) {
-  return d == DType::bf16 ? format_id<Bf16> : d == DType::f16 ? format_id<F16> : format_id<F32>;
-}
-[[nodiscard]] inline bool misaligned(const TensorInfo& t, std::uintptr_t alignment) {
-  return reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignment != 0;
-}
-/// Does this matrix have to be copied? Always where its numbers are misaligned; in a small checkpoint for speed, too.
-[[nodiscard]] inline bool must_copy(const TensorInfo& t, bool cache_sized) {
-  return misaligned(t, static_cast<std::uintptr_t>(bytes_per_element(t.dtype))) ||
-         (cache_sized && misaligned(t, cache_line));
+/// A name from the file, safe for a terminal.
+[[nodiscard]] inline std::string without_quotes(const std::string& quoted) {
+  return quoted.substr(1, quoted.size() - 2);
 }
 
 /// Tensors that are no weights: tables that old checkpoints saved along with them.
@@ -96,84 +98,112 @@ inline constexpr bool is_weight = false;
 template <class S>
 inline constexpr bool is_weight<Weight<S>> = true;
 
-/// Does the tensor have the parameter's shape?
-template <class P>
-[[nodiscard]] bool fits(const TensorInfo& t) {
-  if constexpr (is_weight<P>)
-    return t.shape.size() == 2 && t.shape[0] == static_cast<std::uint64_t>(P::shape::static_rows) &&
-           t.shape[1] == static_cast<std::uint64_t>(P::shape::cols);
-  else
-    return t.shape.size() == 1 && t.shape[0] == static_cast<std::uint64_t>(P::shape::cols);
-}
-template <class P>
-[[nodiscard]] std::string shape_of() {
-  return is_weight<P> ? text("[", P::shape::static_rows, ", ", P::shape::cols, "]") : text("[", P::shape::cols, "]");
-}
+/// What becomes of a stored matrix: it stays (0 bytes), or is copied as it is, packed, or unpacked.
+struct Placement {
+  enum class How : std::uint8_t { stay, copy, pack, unpack } how = How::stay;
+  PanelBytes bytes{};
 
-/// Finds tensors under the checkpoint's names; some files leave out the leading "model.".
-class Names {
- public:
-  Names(const Checkpoint& c, std::span<const zoo::NamePair> table) : table_(table) {
-    const TensorInfo* any = c.find(zoo::checkpoint_name(table, "embedding.weight"));
-    stripped_ = any == nullptr && c.find(strip(zoo::checkpoint_name(table, "embedding.weight"))) != nullptr;
+  /// `pack`: small models are copied; `sliced`: some op takes rows of it that begin at a multiple of `sliced`, or 0.
+  Placement(const StoredMatrix& m, bool pack, index_t sliced) {
+    const auto off = [](const TensorInfo* t, std::uint64_t alignment) {
+      return t != nullptr && reinterpret_cast<std::uintptr_t>(t->bytes.data()) % alignment != 0;
+    };
+    const bool panels = m.matrix.layout == Layout::panels;
+    const bool divisible = sliced % panel_rows == 0;
+    // Of panels, kernels may expect that they begin at a cache line (codes) and that no load of scales crosses one.
+    const bool misaligned = panels ? off(m.data, cache_line) || off(m.scales, 2 * panel_rows)
+                                   : off(m.data, bytes_per_element(m.data->dtype));
+    how = panels && !divisible                                          ? How::unpack
+          : !panels && pack && divisible && has_panels(m.matrix.format) ? How::pack
+          : pack || misaligned                                          ? How::copy
+                                                                        : How::stay;
+    if (how == How::pack)
+      bytes = panel_bytes(m.matrix.format, m.matrix.rows, m.matrix.cols);
+    else if (how == How::unpack)
+      bytes.data = m.matrix.rows * m.matrix.row_bytes();
+    else if (how == How::copy)
+      bytes = {static_cast<index_t>(m.data->bytes.size()), m.scales ? static_cast<index_t>(m.scales->bytes.size()) : 0};
   }
-  [[nodiscard]] std::string of(std::string_view canonical) const {
-    std::string name = zoo::checkpoint_name(table_, canonical);
-    return stripped_ ? strip(std::move(name)) : name;
+  [[nodiscard]] std::size_t room() const {
+    return Arena::padded<std::byte>(static_cast<std::size_t>(bytes.data)) +
+           Arena::padded<std::byte>(static_cast<std::size_t>(bytes.scales));
   }
-
- private:
-  static std::string strip(std::string name) { return name.starts_with("model.") ? name.substr(6) : name; }
-
-  std::span<const zoo::NamePair> table_;
-  bool stripped_ = false;
+  /// The matrix where it will be read.
+  [[nodiscard]] WeightMatrix place(const StoredMatrix& m, Arena& arena) const {
+    WeightMatrix out = m.matrix;
+    if (how == How::stay) return out;
+    std::byte* data = arena.take<std::byte>(static_cast<std::size_t>(bytes.data));
+    std::byte* scales = bytes.scales ? arena.take<std::byte>(static_cast<std::size_t>(bytes.scales)) : nullptr;
+    if (how == How::copy) {
+      std::memcpy(data, out.data, static_cast<std::size_t>(bytes.data));
+      if (scales) std::memcpy(scales, out.scales, static_cast<std::size_t>(bytes.scales));
+    } else if (how == How::pack) {
+      pack_panels(out, data, scales);
+      out.layout = Layout::panels;
+    } else {
+      unpack_panels(out, data);
+      out.layout = Layout::rows;
+    }
+    out.data = data, out.scales = scales;
+    return out;
+  }
 };
+
+/// Rows of the slices that a model takes of a parameter: FeedForward::ff_proj is [up; gate]. 0: none.
+[[nodiscard]] inline index_t slice_rows(std::string_view canonical, const LlmConfig& c) {
+  return canonical.ends_with(".ff_proj.weight") ? c.mlp_hidden_size : 0;
+}
 
 /// Every tensor against every parameter: the report, and the bytes that have to be copied.
 template <class M>
-std::size_t compare(M& model, const Checkpoint& checkpoint, const Names& names, bool cache_sized, Report& report) {
+std::size_t compare(M& model, const Checkpoint& checkpoint, const TensorNames& names, bool pack, Report& report) {
   std::size_t copied = 0;
   std::vector<std::string> used;
   model.each_parameter([&]<class P>(const std::string& canonical, P&) {
     const std::string name = names.of(canonical);
-    const TensorInfo* t = name.empty() ? nullptr : checkpoint.find(name);
-    if (t == nullptr) return report.add(text("missing: ", name.empty() ? canonical : name, " ", shape_of<P>()));
-    used.push_back(name);
-    if (!known_format(t->dtype))
-      report.add(text("unsupported: ", name, " is ", name_of(t->dtype), "; weights are F32, F16 or BF16"));
-    else if (!fits<P>(*t))
-      report.add(text("other shape: ", name, " is ", shape_text(t->shape), ", the type needs ", shape_of<P>()));
-    else if (!is_weight<P> || must_copy(*t, cache_sized))
-      copied += is_weight<P> ? Arena::padded<std::byte>(t->bytes.size()) : Arena::padded<float>(P::shape::cols);
+    if (name.empty()) return report.add(text("missing: ", canonical, ", which this family has no name for"));
+    if constexpr (is_weight<P>) {
+      const StoredMatrix m = find_matrix(checkpoint, name, P::shape::static_rows, P::shape::cols);
+      if (m.data) used.push_back(name);
+      if (m.scales) used.push_back(scale_name(name));
+      if (!m.problem.empty()) return report.add(m.problem);
+      copied += Placement(m, pack, slice_rows(canonical, M::config)).room();
+    } else {
+      const TensorInfo* t = checkpoint.find(name);
+      if (t == nullptr) return report.add(text("missing: ", name, " [", P::shape::cols, "]"));
+      used.push_back(name);
+      const StoredFormat format = stored_format(t->dtype);
+      if (!format.known || is_block_format(format.id))
+        report.add(text("unsupported: ", name, " is ", name_of(t->dtype), "; vectors are F32, F16 or BF16"));
+      else if (t->shape.size() != 1 || t->shape[0] != static_cast<std::uint64_t>(P::shape::cols))
+        report.add(
+            text("other shape: ", name, " is ", shape_text(t->shape), ", the type needs [", P::shape::cols, "]"));
+      copied += Arena::padded<float>(P::shape::cols);
+    }
   });
   std::sort(used.begin(), used.end());
   const std::string head = names.of("head.weight");
   for (const TensorInfo* t : checkpoint.tensors()) {
-    const bool tied_copy = M::config.weight_tying && t->name == head;  // the embedding is used, as Hugging Face does
+    // A tied model may hold a copy of its head: the embedding is used, as Hugging Face does.
+    const bool tied_copy = M::config.weight_tying && (t->name == head || t->name == scale_name(head));
     if (!tied_copy && !is_buffer(t->name) && !std::binary_search(used.begin(), used.end(), t->name))
-      report.add(text("unused: ", t->name, " ", shape_text(t->shape)));
+      report.add(text("unused: ", without_quotes(in_quotes(t->name)), " ", shape_text(t->shape)));
   }
   return copied;
 }
 
 /// Points every parameter at its tensor.
 template <class M>
-void bind(M& model, const Checkpoint& checkpoint, const Names& names, bool cache_sized, Arena& arena) {
+void bind(M& model, const Checkpoint& checkpoint, const TensorNames& names, bool pack, Arena& arena) {
   model.each_parameter([&]<class P>(const std::string& canonical, P& parameter) {
-    const TensorInfo& t = *checkpoint.find(names.of(canonical));
+    const std::string name = names.of(canonical);
     if constexpr (is_weight<P>) {
-      const std::byte* data = t.bytes.data();
-      if (must_copy(t, cache_sized)) {
-        std::byte* copy = arena.take<std::byte>(t.bytes.size());
-        std::memcpy(copy, data, t.bytes.size());
-        data = copy;
-      }
-      parameter = P(data, format_of(t.dtype));
+      const StoredMatrix m = find_matrix(checkpoint, name, P::shape::static_rows, P::shape::cols);
+      parameter = P(Placement(m, pack, slice_rows(canonical, M::config)).place(m, arena));
     } else {
+      const TensorInfo& t = *checkpoint.find(name);
       float* copy = arena.take<float>(P::shape::cols);
-      with_format(format_of(t.dtype), [&]<class F>(F) {
-        for (index_t i = 0; i < P::shape::cols; ++i) F::decode(t.bytes.data() + i * F::bytes, copy + i);
-      });
+      read_row({t.bytes.data(), stored_format(t.dtype).id, 1, P::shape::cols}, 0, copy);
       parameter = P(copy);
     }
   });
@@ -194,15 +224,16 @@ template <class M>
   if (!checkpoint) return fail(checkpoint.error());
   using State = typename Loaded<M>::State;
   auto state = std::make_unique<State>(std::move(*checkpoint));
-  const detail::Names names(state->checkpoint, file->family->names);
-  const bool cache_sized = state->checkpoint.bytes() < options.align_below;
-  const std::size_t copied = detail::compare(state->model, state->checkpoint, names, cache_sized, report);
+  const TensorNames names(state->checkpoint, file->family->names);
+  const bool pack = options.pack == Packing::always ||
+                    (options.pack == Packing::automatic && state->checkpoint.bytes() < options.pack_below);
+  const std::size_t copied = detail::compare(state->model, state->checkpoint, names, pack, report);
   if (!report.empty())
     return fail(errc::mismatch,
                 text("the checkpoint in ", directory, " does not fit this model type:", report.joined()));
-  state->arena = Arena(copied, options.memory);
+  state->arena = Arena(copied, options.memory ? options.memory : &huge_pages());
   if (!state->arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
-  detail::bind(state->model, state->checkpoint, names, cache_sized, state->arena);
+  detail::bind(state->model, state->checkpoint, names, pack, state->arena);
   return Loaded<M>(std::move(state));
 }
 

@@ -12,7 +12,26 @@ namespace molmo::inline v0::zoo {
 struct ModelConfig {
   const Family* family = nullptr;
   LlmConfig config;
+  std::string quantized;  ///< the format of the matrices that `molmo quantize` made: "q8" or "q4"; else empty
 };
+
+/// config.json's quantization_config: what `molmo quantize` writes, or an error.
+[[nodiscard]] inline result<std::string> read_quantization(const json::Value& config) {
+  const json::Value* q = config.is_object() ? config.present("quantization_config") : nullptr;
+  if (!q) return std::string();
+  json::Fields f(*q, "quantization_config.");
+  const std::string_view method = f.ok() ? f.string("quant_method") : "";
+  if (f.ok() && method != "molmo")
+    f.refuse(errc::unsupported, text("the weights are quantised by ", in_quotes(method),
+                                     ", which this version cannot read; take the unquantised checkpoint and "
+                                     "`molmo quantize` it"));
+  const std::string_view format = f.ok() ? f.string("format") : "", layout = f.ok() ? f.string("layout") : "";
+  if (f.ok() && ((format != "q8" && format != "q4") || layout != "panels16"))
+    f.refuse(errc::unsupported, text("the weights are quantised to ", in_quotes(format), " in the layout ",
+                                     in_quotes(layout), "; this version knows q8 and q4 in panels16"));
+  if (!f.ok()) return fail(f.error());
+  return std::string(format);
+}
 
 /// Reads `directory`/config.json, with the reader of the family that its model_type names, or with that of `of`, a family of
 /// your own. Errors as of read_json and read_config, beginning with the file's name.
@@ -24,7 +43,9 @@ struct ModelConfig {
   if (!family) return fail(family.error().code, text(in_quotes(path, 400), ": ", family.error().message));
   const result<LlmConfig> config = (*family)->read(*file);
   if (!config) return fail(config.error().code, text(in_quotes(path, 400), ": ", config.error().message));
-  return ModelConfig{*family, *config};
+  result<std::string> quantized = read_quantization(*file);
+  if (!quantized) return fail(quantized.error().code, text(in_quotes(path, 400), ": ", quantized.error().message));
+  return ModelConfig{*family, *config, std::move(*quantized)};
 }
 
 }  // namespace molmo::inline v0::zoo

@@ -1,214 +1,220 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on Xsimd: keys and values are walked once, in tiles of 64, with the running maximum, the running sum and the
-// output rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
+// Attention on Xsimd: keys and values are walked once, in tiles, with the running maximum, the running sum and the output
+// rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
 //
-// Up to three query rows share each loaded key and value: heads of one group, or, without groups, neighbouring tokens.
-// A query row is one thread's, tile after tile in ascending order, so its bits depend neither on the number of threads
-// nor on its neighbours; the tiles that not all rows see in full are done row by row, and no later position is read.
+// A unit of work (split.hpp) is up to 24 query rows of one kv head, heads of a group and neighbouring tokens alike, over
+// a chunk of keys: they share every key and value that is loaded (cpu_tile.hpp). Keys behind the last row's are skipped;
+// those that some rows do not see get weight 0 by a select. Who computes a unit does not matter to its bits.
 #pragma once
 
-#include <molmo/backend/dot_rows.hpp>
-#include <molmo/backend/xsimd.hpp>
 #include <molmo/ops/attention/attention.hpp>
+#include <molmo/ops/attention/cpu_store.hpp>
+#include <molmo/ops/attention/cpu_tile.hpp>
 
 #include <limits>
 
 namespace molmo::inline v0 {
 namespace detail {
 
-inline constexpr index_t key_tile = 64;
+/// Calls f(first row, rows, kernel) for the tiles that make up `rows` rows.
+template <class V, class F>
+MOLMO_INLINE void each_row_tile(index_t rows, F&& f) {
+  constexpr index_t sizes[] = {1, 2, 4, row_tile<V>};
+  int kernel = 3;
+  for (index_t r = 0; r < rows; r += sizes[kernel]) {
+    while (sizes[kernel] > rows - r) --kernel;
+    f(r, sizes[kernel], kernel);
+  }
+}
 
-/// Running state of one query row.
-struct SoftmaxRow {
-  const float* q;
-  float* out;
-  index_t visible;
-  float largest = -std::numeric_limits<float>::infinity();
-  float total = 0;
-};
+/// One unit: rows of block `block` of kv head g over chunk `chunk`.
+template <class V>
+void attend_unit(const AttentionRows& a, const AttentionSplit& cut, const KvKernels& kernels, index_t g, index_t block,
+                 index_t chunk) {
+  constexpr index_t most_rows = AttentionSplit::most_rows, most = AttentionSplit::most_numbers;
+  constexpr index_t few = 4, long_tile = 512;  // few rows take long tiles: less to do around them
+  alignas(64) float q[static_cast<std::size_t>(most)];
+  alignas(64) float out[static_cast<std::size_t>(most)];
+  alignas(64) float p[static_cast<std::size_t>(few * long_tile)];
+  alignas(64) float total[static_cast<std::size_t>(most_rows * V::size)];
+  WeightedRow state[static_cast<std::size_t>(most_rows)];
+  static_assert(most_rows * short_tile <= few * long_tile);
 
-/// out[t][c ... c + N registers) += sum over j of p[t][j] v[j][...] for T rows. Where few registers are summed, several
-/// keys are summed side by side, so that the multiply-adds do not wait for one another.
-template <class V, int T, int N>
-MOLMO_INLINE void add_values(const float* v, index_t head_dim, index_t keys, const float (*p)[key_tile],
-                             SoftmaxRow* rows, index_t c, int tail) {
-  constexpr int side_by_side = N >= 4   ? 1
-                               : N == 2 ? 2
-                                        : 4;  // not of T: a row has the same bits whoever shares its tile
-  const auto load = [&](const float* from) { return tail ? V::load(from, tail) : V::load(from); };
-  V a[side_by_side][T][N];
-  for (auto& s : a)
-    for (auto& t : s)
-      for (V& n : t) n = V::broadcast(0.0f);
-  const auto add = [&](index_t j, int s) {
-    V vs[N];
-    MOLMO_UNROLL
-    for (int n = 0; n < N; ++n) vs[n] = load(v + j * head_dim + c + n * V::size);
-    MOLMO_UNROLL
-    for (int t = 0; t < T; ++t) {
-      const V w = V::broadcast(p[t][j]);
-      MOLMO_UNROLL
-      for (int n = 0; n < N; ++n) a[s][t][n] = fma(w, vs[n], a[s][t][n]);
-    }
+  const index_t d = a.kv.head_dim, width = (d + 15) / 16 * 16, group = a.n_heads / a.n_kv_heads;
+  const index_t first = block * cut.rows;
+  const index_t all = a.tokens * group - first, rows = all < cut.rows ? all : cut.rows;
+  const V zero = V::broadcast(0.0f);
+  for (index_t i = 0; i < rows * width; i += V::size) zero.store(out + i);
+  for (index_t i = 0; i < rows; ++i) zero.store(total + i * V::size);
+  for (index_t r = 0, token = first / group, head = first % group; r < rows; ++r) {
+    state[r] = {token, head, a.past + token + 1, std::numeric_limits<float>::lowest()};
+    if (++head == group) head = 0, ++token;
+  }
+  const auto offset = [&](index_t r, index_t distance) {
+    return state[r].token * distance + (g * group + state[r].head) * d;
   };
-  index_t j = 0;
-  for (; j + side_by_side <= keys; j += side_by_side) {
-    MOLMO_UNROLL
-    for (int s = 0; s < side_by_side; ++s) add(j + s, s);
-  }
-  for (; j < keys; ++j) add(j, 0);
-  MOLMO_UNROLL
-  for (int t = 0; t < T; ++t) MOLMO_UNROLL
-  for (int n = 0; n < N; ++n) {
-    V sum = a[0][t][n];
-    if constexpr (side_by_side == 2) sum = sum + a[1][t][n];
-    if constexpr (side_by_side == 4) sum = (sum + a[1][t][n]) + (a[2][t][n] + a[3][t][n]);
-    float* out = rows[t].out + c + n * V::size;
-    sum = sum + load(out);
-    if (tail)
-      sum.store(out, tail);
-    else
-      sum.store(out);
-  }
-}
-
-/// One tile of keys for T rows that see all of it.
-template <class V, int T>
-void attend_tile(const AttentionRows& a, const float* k, const float* v, index_t keys, SoftmaxRow* rows,
-                 index_t q_distance) {
-  alignas(64) float p[T][key_tile];
-  index_t j = 0;
-  for (; j + 8 <= keys; j += 8) {
-    alignas(64) float s[8 * T];
-    dot_rows<V, 8, T>(k + j * a.head_dim, a.head_dim, rows[0].q, q_distance, a.head_dim, s);
-    for (int t = 0; t < T; ++t)
-      for (int r = 0; r < 8; ++r) p[t][j + r] = s[t * 8 + r];
-  }
-  for (; j < keys; ++j) {
-    float s[T];
-    dot_rows<V, 1, T>(k + j * a.head_dim, a.head_dim, rows[0].q, q_distance, a.head_dim, s);
-    for (int t = 0; t < T; ++t) p[t][j] = s[t];
-  }
-  constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-  const index_t padded = (keys + V::size - 1) / V::size * V::size;  // the tile is a multiple of every register size
-  const V scale = V::broadcast(a.scale);
-  for (int t = 0; t < T; ++t) {
-    V most = V::broadcast(rows[t].largest);
-    for (index_t i = keys; i < padded; ++i) p[t][i] = minus_infinity;
-    for (index_t i = 0; i < padded; i += V::size) {
-      const V x = V::load(p[t] + i) * scale;
-      x.store(p[t] + i);
-      most = larger(x, most);
-    }
-    const float largest = reduce_max(most);
-    // Nothing but -infinity so far: subtract 0, so that exp(-inf) = 0 and not NaN.
-    const float subtract = largest == minus_infinity ? 0.0f : largest;
-    if (largest > rows[t].largest) {
-      if (rows[t].total != 0) {
-        const float shrink = std::exp(rows[t].largest - subtract);
-        rows[t].total *= shrink;
-        for (index_t i = 0; i < a.head_dim; ++i) rows[t].out[i] *= shrink;
+  const V scale = V::broadcast(a.scale * 1.44269504088896341f);
+  each_row_tile<V>(rows, [&](index_t r, index_t count, int) {
+    for (index_t i = 0; i < count; ++i) {
+      const float* from = a.q + offset(r + i, a.q_token);
+      float* to = q + r * width + i * 16;  // [head_dim / 16][count][16]
+      for (index_t c = 0; c < d; c += V::size) {
+        const V x = c + V::size <= d ? V::load(from + c) : V::load(from + c, static_cast<int>(d - c));
+        (x * scale).store(to + c / 16 * 16 * count + c % 16);
       }
-      rows[t].largest = largest;
     }
-    const V shift = V::broadcast(subtract);
-    V sum = V::broadcast(0.0f);
-    for (index_t i = 0; i < padded; i += V::size) {
-      const V e = exp(V::load(p[t] + i) - shift);
-      e.store(p[t] + i);
-      sum = sum + e;
+  });
+
+  const index_t bytes = kv_element_bytes(a.kv.format), key_bytes = d * bytes;
+  const std::byte* const keys = a.kv.k + g * a.kv.room * key_bytes;
+  const std::byte* const values = a.kv.v + g * a.kv.room * key_bytes;
+  const index_t tile = rows <= few ? long_tile : short_tile;
+  const index_t begin = chunk * cut.chunk;
+  const index_t last = state[rows - 1].visible, end = last - begin < cut.chunk ? last : begin + cut.chunk;
+  for (index_t j = begin; j < end; j += tile) {
+    const index_t here = end - j < tile ? end - j : tile;
+    const auto seen = [&](index_t r) {  // of this tile, by row r
+      const index_t n = state[r].visible - j;
+      return n < 0 ? 0 : n < here ? n : here;
+    };
+    // Rows of one tile after the other on the same keys, which stay in the first cache meanwhile.
+    const index_t key_step = rows <= 2 ? tile : short_tile / 2;
+    for (index_t i = 0; i < here; i += key_step) {
+      const index_t some = kv_room(here - i < key_step ? here - i : key_step);
+      each_row_tile<V>(rows, [&](index_t r, index_t, int kernel) {
+        kernels.scores[kernel](q + r * width, keys + (j + i) * key_bytes, d, some, p + r * tile + i, tile);
+      });
     }
-    rows[t].total += reduce_add(sum);
+    if (a.kv.format == KvFormat::q8)
+      weigh<V, true>(state, rows, j, here, p, tile, total, out, width, a.kv.k_scales + g * a.kv.room + j,
+                     a.kv.v_scales + g * a.kv.room + j);
+    else
+      weigh<V, false>(state, rows, j, here, p, tile, total, out, width, nullptr, nullptr);
+    const std::byte* const from = values + j * key_bytes;
+    if (values_in_panels(d)) {
+      constexpr index_t together = panel_rows_at_once<V>;
+      for (index_t r = 0; r < rows; r += together) {
+        const index_t shared = r + together <= rows ? seen(r) : 0;  // later rows see as many or more
+        if (shared > 0) kernels.value_panels[1](from, d, 0, shared, p + r * tile, tile, out + r * width, width);
+        for (index_t i = r; i < rows && i < r + together; ++i)
+          if (const index_t to = seen(i); to > shared) {
+            const index_t panel = shared & ~(kv_panel - 1);
+            kernels.value_panels[0](from + panel * key_bytes, d, shared - panel, to - panel, p + i * tile + panel, tile,
+                                    out + i * width, width);
+          }
+      }
+    } else {
+      constexpr index_t some_columns = value_block * V::size;
+      const index_t value_step = d <= some_columns ? tile : short_tile;
+      for (index_t i = 0; i < here; i += value_step)
+        for (index_t c = 0; c < d; c += some_columns) {
+          const index_t columns = d - c < some_columns ? d - c : some_columns;
+          // What to fetch meanwhile: some rows on where rows are read whole (f32 rows come by themselves), else the next
+          // columns, at last the next keys.
+          const index_t ahead = d <= some_columns      ? bytes == 4 ? 0 : 2048 / bytes
+                                : c + some_columns < d ? some_columns
+                                                       : value_step * d - c;
+          const std::byte* const some = from + i * key_bytes + c * bytes;
+          const auto count = [&](index_t r) {  // of these keys, seen by a row
+            const index_t n = seen(r) - i;
+            return n < 0 ? 0 : n < value_step ? n : value_step;
+          };
+          each_row_tile<V>(rows, [&](index_t r, index_t tile_rows, int kernel) {
+            const index_t shared = count(r);
+            if (shared > 0)
+              kernels.values[kernel](some, d, columns, shared, p + r * tile + i, tile, out + r * width + c, width,
+                                     ahead);
+            for (index_t row = r + 1; row < r + tile_rows; ++row)
+              if (const index_t rest = count(row) - shared; rest > 0)
+                kernels.values[0](some + shared * key_bytes, d, columns, rest, p + row * tile + i + shared, tile,
+                                  out + row * width + c, width, ahead);
+          });
+        }
+    }
   }
-  index_t c = 0;
-  for (; c + 4 * V::size <= a.head_dim; c += 4 * V::size) add_values<V, T, 4>(v, a.head_dim, keys, p, rows, c, 0);
-  for (; c + 2 * V::size <= a.head_dim; c += 2 * V::size) add_values<V, T, 2>(v, a.head_dim, keys, p, rows, c, 0);
-  for (; c + V::size <= a.head_dim; c += V::size) add_values<V, T, 1>(v, a.head_dim, keys, p, rows, c, 0);
-  if (c < a.head_dim) add_values<V, T, 1>(v, a.head_dim, keys, p, rows, c, static_cast<int>(a.head_dim - c));
+
+  if (cut.chunks == 1) {
+    for (index_t r = 0; r < rows; ++r) {
+      const V inverse = V::broadcast(1.0f / reduce_add(V::load(total + r * V::size)));
+      float* to = a.out + offset(r, a.out_token);
+      index_t c = 0;
+      for (; c + V::size <= d; c += V::size) (V::load(out + r * width + c) * inverse).store(to + c);
+      if (c < d) (V::load(out + r * width + c) * inverse).store(to + c, static_cast<int>(d - c));
+    }
+  } else {
+    const index_t partial = AttentionSplit::partial_row(d);
+    float* to = a.scratch + ((g * a.tokens * group + first) * cut.chunks + chunk) * partial;
+    for (index_t r = 0; r < rows; ++r, to += cut.chunks * partial) {
+      for (index_t c = 0; c < width; c += V::size) V::load(out + r * width + c).store(to + c);
+      to[width] = state[r].shift;
+      to[width + 1] = reduce_add(V::load(total + r * V::size));
+    }
+  }
 }
 
-/// T query rows whose vectors lie q_distance apart, over all the keys that each may see.
-template <class V, int T>
-void attend_rows(const AttentionRows& a, const float* k, const float* v, SoftmaxRow (&rows)[T], index_t q_distance) {
-  for (SoftmaxRow& r : rows)
-    for (index_t i = 0; i < a.head_dim; ++i) r.out[i] = 0;
-  // Tiles that all rows see in full are shared; the last one only where all rows end at the same key.
-  index_t shared = rows[0].visible;
-  bool same = true;
-  for (const SoftmaxRow& r : rows) {
-    same = same && r.visible == shared;
-    shared = r.visible < shared ? r.visible : shared;
+/// Row r of kv head g: its partial results added up, in order.
+template <class V>
+void add_partials(const AttentionRows& a, const AttentionSplit& cut, index_t g, index_t r) {
+  const index_t d = a.kv.head_dim, width = (d + 15) / 16 * 16, group = a.n_heads / a.n_kv_heads;
+  const index_t partial = AttentionSplit::partial_row(d);
+  const float* from = a.scratch + (g * a.tokens * group + r) * cut.chunks * partial;
+  float* to = a.out + r / group * a.out_token + (g * group + r % group) * d;
+  float shift = from[width], total = 0;
+  for (index_t i = 1; i < cut.chunks; ++i) {
+    const float other = from[i * partial + width];
+    shift = other > shift ? other : shift;
   }
-  if (!same) shared = shared / key_tile * key_tile;
-  const auto keys_at = [](index_t j, index_t end) { return end - j < key_tile ? end - j : key_tile; };
-  for (index_t j = 0; j < shared; j += key_tile)
-    attend_tile<V, T>(a, k + j * a.head_dim, v + j * a.head_dim, keys_at(j, shared), rows, q_distance);
-  for (SoftmaxRow& r : rows) {
-    for (index_t j = shared; j < r.visible; j += key_tile)
-      attend_tile<V, 1>(a, k + j * a.head_dim, v + j * a.head_dim, keys_at(j, r.visible), &r, q_distance);
-    const float inverse = 1.0f / r.total;
-    for (index_t i = 0; i < a.head_dim; ++i) r.out[i] *= inverse;
+  float weight[AttentionSplit::most_chunks];
+  for (index_t i = 0; i < cut.chunks; ++i) {
+    weight[i] = std::exp2(from[i * partial + width] - shift);
+    total += weight[i] * from[i * partial + width + 1];
+  }
+  const V inverse = V::broadcast(1.0f / total);
+  for (index_t c = 0; c < d; c += V::size) {
+    V sum = V::broadcast(0.0f);
+    for (index_t i = 0; i < cut.chunks; ++i) sum = fma(V::broadcast(weight[i]), V::load(from + i * partial + c), sum);
+    sum = sum * inverse;
+    if (c + V::size <= d)
+      sum.store(to + c);
+    else
+      sum.store(to + c, static_cast<int>(d - c));
   }
 }
+
+/// Multiply-adds below which a second thread costs more than it saves.
+inline constexpr index_t parallel_attention = 65536;
 
 template <class V, class Arch>
-void attention_with(const Xsimd<Arch>& cpu, const AttentionRows& a) {
-  const index_t group = a.n_heads / a.n_kv_heads;
-  const auto row = [&](index_t t, index_t h) {
-    return SoftmaxRow{a.q + t * a.q_token + h * a.head_dim, a.out + t * a.out_token + h * a.head_dim, a.past + t + 1};
-  };
-  // A unit of work: all heads of a group at one token, or one head at up to three neighbouring tokens.
-  const index_t tokens_at_once = group == 1 ? 3 : 1;
-  const index_t token_units = (a.tokens + tokens_at_once - 1) / tokens_at_once;
-  const index_t units = token_units * a.n_kv_heads;
-  const index_t work = a.tokens * a.n_heads * a.head_dim * (a.past + a.tokens);
-  cpu.parallel_if(units > 1 && work >= 32768, [&](int part, int parts) {
+void attention_with(const Xsimd<Arch>& cpu, const AttentionRows& a, const KvKernels& kernels) {
+  const index_t keys = a.past + a.tokens, d = a.kv.head_dim;
+  const AttentionSplit cut = AttentionSplit::of(a.tokens, a.n_heads, a.n_kv_heads, d, keys, a.scratch != nullptr);
+  const index_t units = cut.blocks * a.n_kv_heads * cut.chunks;
+  const bool share = units > 1 && a.tokens * a.n_heads * d * keys >= parallel_attention;
+  cpu.parallel_if(share, [&](int part, int parts) {
     // Later tokens see more keys: deal the units out like cards, so that the threads get equal work.
-    for (index_t u = part; u < units; u += parts) {
-      const index_t g = u % a.n_kv_heads;
-      const index_t t = u / a.n_kv_heads * tokens_at_once;
-      const float* k = a.k + g * a.kv_head;
-      const float* v = a.v + g * a.kv_head;
-      if (group == 1) {
-        const index_t count = a.tokens - t < 3 ? a.tokens - t : 3;
-        if (count == 3) {
-          SoftmaxRow rows[3] = {row(t, g), row(t + 1, g), row(t + 2, g)};
-          attend_rows<V, 3>(a, k, v, rows, a.q_token);
-        } else {
-          for (index_t i = 0; i < count; ++i) {
-            SoftmaxRow rows[1] = {row(t + i, g)};
-            attend_rows<V, 1>(a, k, v, rows, 0);
-          }
-        }
-      } else {
-        index_t h = g * group;
-        const index_t last = h + group;
-        for (; h + 3 <= last; h += 3) {
-          SoftmaxRow rows[3] = {row(t, h), row(t, h + 1), row(t, h + 2)};
-          attend_rows<V, 3>(a, k, v, rows, a.head_dim);
-        }
-        for (; h + 2 <= last; h += 2) {
-          SoftmaxRow rows[2] = {row(t, h), row(t, h + 1)};
-          attend_rows<V, 2>(a, k, v, rows, a.head_dim);
-        }
-        for (; h < last; ++h) {
-          SoftmaxRow rows[1] = {row(t, h)};
-          attend_rows<V, 1>(a, k, v, rows, a.head_dim);
-        }
-      }
+    index_t chunk = part, g = 0, block = 0;
+    for (index_t u = part; u < units; u += parts, chunk += parts) {
+      for (; chunk >= cut.chunks; chunk -= cut.chunks) ++g;
+      for (; g >= a.n_kv_heads; g -= a.n_kv_heads) ++block;
+      attend_unit<V>(a, cut, kernels, g, block, chunk);
     }
+  });
+  if (cut.chunks == 1) return;
+  const index_t rows = a.tokens * (a.n_heads / a.n_kv_heads), sums = rows * a.n_kv_heads;
+  cpu.parallel_if(sums * d * cut.chunks >= parallel_attention, [&](int part, int parts) {
+    const Range mine = split(sums, part, parts);
+    for (index_t i = mine.begin; i < mine.end; ++i) add_partials<V>(a, cut, i / rows, i % rows);
   });
 }
 
 }  // namespace detail
 
-/// Heads that fill no 512-bit register use 256-bit ones.
 template <class Arch>
 void attention(const Xsimd<Arch>& cpu, const AttentionRows& a) {
-  if constexpr (detail::is_wide<Lanes<Arch>>) {
-    if (a.head_dim % Lanes<Arch>::size != 0) return detail::attention_with<detail::Narrower>(cpu, a);
-  }
-  detail::attention_with<Lanes<Arch>>(cpu, a);
+  if (a.kv.head_dim > AttentionSplit::most_head_dim) return attention(static_cast<const Reference&>(cpu), a);
+  const detail::KvKernels& kernels = with_kv_format(
+      a.kv.format, []<class E>(E) -> const detail::KvKernels& { return detail::kv_kernels<Lanes<Arch>, E>; });
+  detail::attention_with<Lanes<Arch>>(cpu, a, kernels);
 }
 
 }  // namespace molmo::inline v0

@@ -59,6 +59,12 @@ template <class P>
   return split(p.w.rows, part, parts, grain);
 }
 
+/// The same product without what follows it: kernels are compiled once for both.
+template <class T, class E, class Then>
+[[nodiscard]] Product<T, E> alone(const Product<T, E, Then>& p) {
+  return {p.w, p.y, p.stride, p.epilogue};
+}
+
 /// Products whose weights are multiplied as bytes: x is rounded piece by piece, and each piece meets all of them.
 template <class V, class B, class... P>
 void multiply_bytes(const Rows& x, int part, int parts, const P&... products) {
@@ -69,7 +75,7 @@ void multiply_bytes(const Rows& x, int part, int parts, const P&... products) {
     round_rows<B>(x, m, count, bytes);
     const auto one = [&](const auto& p) {
       const Range mine = my_columns(p, part, parts);
-      if (mine.begin < mine.end) multiply_blocks<V, B>(bytes, m, count, p, mine.begin, mine.end);
+      if (mine.begin < mine.end) multiply_blocks<V, B>(bytes, m, count, alone(p), mine.begin, mine.end);
     };
     (one(products), ...);
   }
@@ -110,7 +116,7 @@ void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
           return finish(p);
         }
       }
-      multiply_columns<V>(x, p, *kernel++, my_columns(p, part, parts));
+      multiply_columns<V>(x, alone(p), *kernel++, my_columns(p, part, parts));
       finish(p);
     };
     (one(products), ...);

@@ -53,8 +53,8 @@ using ByteTile = void (*)(const ByteRows& x, index_t r0, const WeightMatrix& w, 
                           index_t sums_stride);
 
 template <class V, class B, class F, int R, int P>
-void multiply_byte_tile(const ByteRows& x, index_t r0, const WeightMatrix& w, index_t n, float* sums,
-                        index_t sums_stride) {
+MOLMO_NOINLINE void multiply_byte_tile(const ByteRows& x, index_t r0, const WeightMatrix& w, index_t n, float* sums,
+                                       index_t sums_stride) {
   constexpr index_t codes = F::bytes - 2, block_bytes = codes * panel_rows;
   constexpr int per_panel = static_cast<int>(panel_rows) / V::size;
   constexpr bool biased = F::bits == 4 || B::signed_bias;
@@ -116,29 +116,40 @@ void multiply_byte_tile(const ByteRows& x, index_t r0, const WeightMatrix& w, in
   }
 }
 
-template <class V, class B, class F, int R, int P = B::panels(R)>
-ByteTile byte_tile_of_panels(index_t panels, int& taken) {
-  if constexpr (P > 1) {
-    if (panels < P) return byte_tile_of_panels<V, B, F, R, P - 1>(panels, taken);
+/// multiply_byte_tile<V, B, F, rows, panels>: one row takes any number of panels, more take the most or 1; others are null.
+template <class V, class B, class F>
+struct ByteTiles {
+  ByteTile of[B::tile_rows][B::panels(1)] = {};
+
+  constexpr ByteTiles() { fill(std::make_integer_sequence<int, B::tile_rows>{}); }
+
+ private:
+  template <int... R>
+  constexpr void fill(std::integer_sequence<int, R...>) {
+    (fill_row<R>(std::make_integer_sequence<int, B::panels(R + 1)>{}), ...);
   }
-  taken = P;
-  return &multiply_byte_tile<V, B, F, R, P>;
-}
-template <class V, class B, class F, int R = 1>
-ByteTile byte_tile_of(int rows, index_t panels, int& taken) {
-  if constexpr (R < B::tile_rows) {
-    if (rows > R) return byte_tile_of<V, B, F, R + 1>(rows, panels, taken);
+  template <int R, int... P>
+  constexpr void fill_row(std::integer_sequence<int, P...>) {
+    ((of[R][P] = tile<R + 1, P + 1>()), ...);
   }
-  return byte_tile_of_panels<V, B, F, R>(panels, taken);
-}
+  template <int R, int P>
+  static constexpr ByteTile tile() {
+    if constexpr (R == 1 || P == 1 || P == B::panels(R))
+      return &multiply_byte_tile<V, B, F, R, P>;
+    else
+      return nullptr;
+  }
+};
+template <class V, class B, class F>
+inline constexpr ByteTiles<V, B, F> all_byte_tiles{};
 
 /// Rows [m0, m0 + count) of x, rounded to bytes, against columns [begin, end). `begin` starts a panel.
 template <class V, class B, class P>
 void multiply_blocks(const ByteRows& x, index_t m0, index_t count, const P& p, index_t begin, index_t end) {
-  using Pick = ByteTile (*)(int, index_t, int&);
-  const Pick pick = with_format(p.w.format, []<class F>(F) -> Pick {
+  using Table = const ByteTile(*)[B::panels(1)];
+  const Table tile = with_format(p.w.format, []<class F>(F) -> Table {
     if constexpr (BlockFormat<F>)
-      return &byte_tile_of<V, B, F>;
+      return all_byte_tiles<V, B, F>.of;
     else
       return nullptr;
   });
@@ -146,17 +157,18 @@ void multiply_blocks(const ByteRows& x, index_t m0, index_t count, const P& p, i
   alignas(64) float sums[static_cast<std::size_t>(B::tile_rows * widest)];
   const int tiles = static_cast<int>((count + B::tile_rows - 1) / B::tile_rows);
   for (index_t n = begin; n < end;) {
-    int taken = 0;
-    for (int t = 0; t < tiles; ++t) {  // all tiles take as many panels as the first, the tallest
+    const index_t panels = (end - n + panel_rows - 1) / panel_rows;
+    const int tallest = static_cast<int>(split(count, 0, tiles).end);
+    const index_t most = B::panels(tallest);
+    const index_t taken = panels >= most ? most : tallest == 1 ? panels : 1;
+    const index_t width = taken * panel_rows;
+    const index_t stored = end - n < width ? end - n : width;
+    for (int t = 0; t < tiles; ++t) {
       const Range r = split(count, t, tiles);
-      const index_t panels = t == 0 ? (end - n + panel_rows - 1) / panel_rows : index_t{taken};
-      const ByteTile tile = pick(static_cast<int>(r.end - r.begin), panels, taken);
-      const index_t width = taken * panel_rows;
-      tile(x, r.begin, p.w, n, sums, width);
-      const index_t stored = end - n < width ? end - n : width;
+      tile[r.end - r.begin - 1][taken - 1](x, r.begin, p.w, n, sums, width);
       for (index_t m = r.begin; m < r.end; ++m) finish_row<V>(p, m0 + m, n, stored, sums + (m - r.begin) * width);
     }
-    n += taken * panel_rows;
+    n += width;
   }
 }
 

@@ -32,10 +32,10 @@ MOLMO_INLINE void finish_row(const P& p, index_t m, index_t n, index_t count, co
 /// Up to a tile's rows of x against columns [begin, end), straight from panels of plain numbers. `begin` starts a panel.
 template <class V, class P>
 void multiply_panels(const Rows& x, const P& p, index_t begin, index_t end) {
-  using Pick = Tile (*)(int, index_t, int&);
-  const Pick pick = with_format(p.w.format, []<class F>(F) -> Pick {
+  using Table = const Tile(*)[TileShape<V>::most_panels];
+  const Table tile = with_format(p.w.format, []<class F>(F) -> Table {
     if constexpr (PlainFormat<F>)
-      return [](int rows, index_t panels, int& taken) { return tile_of<V, typename F::element>(rows, panels, taken); };
+      return all_tiles<V, typename F::element>.of;
     else
       return nullptr;
   });
@@ -43,19 +43,19 @@ void multiply_panels(const Rows& x, const P& p, index_t begin, index_t end) {
   alignas(64) float sums[TileShape<V>::rows * TileShape<V>::most_columns];
   const TileRows<V> tiles{x.m};
   for (index_t n = begin; n < end;) {
-    int taken = 0;
+    const index_t panels = (end - n + panel_rows - 1) / panel_rows;
+    // All tiles of these columns take as many panels as the first, the tallest, can.
+    const int taken = panels_taken<V>(static_cast<int>(tiles[0].end), panels);
+    const index_t width = taken * panel_rows;
+    const index_t count = end - n < width ? end - n : width;
+    const std::byte* const w = p.w.data + n / panel_rows * panel_bytes;
     for (int t = 0; t < tiles.count(); ++t) {
       const Range r = tiles[t];
-      const index_t panels = (end - n + panel_rows - 1) / panel_rows;
-      // All tiles of these columns take as many panels as the tallest can.
-      const Tile tile = pick(static_cast<int>(r.end - r.begin), t == 0 ? panels : index_t{taken}, taken);
-      const index_t width = taken * panel_rows;
-      tile(x.data + r.begin * x.stride, x.stride, x.k, p.w.data + n / panel_rows * panel_bytes, panel_bytes, sums,
-           width, true);
-      const index_t count = end - n < width ? end - n : width;
+      tile[r.end - r.begin - 1][taken - 1](x.data + r.begin * x.stride, x.stride, x.k, w, panel_bytes, sums, width,
+                                           true);
       for (index_t m = r.begin; m < r.end; ++m) finish_row<V>(p, m, n, count, sums + (m - r.begin) * width);
     }
-    n += taken * panel_rows;
+    n += width;
   }
 }
 
@@ -80,12 +80,13 @@ void multiply_unpacked(const Rows& x, const P& p, index_t begin, index_t end) {
           unpack(p.w, n + i * panel_rows, k, depth, unpacked + i * depth_most * panel_rows);
         for (int t = 0; t < tiles.count(); ++t) {
           const Range r = tiles[t];
+          const int rows = static_cast<int>(r.end - r.begin);
           for (index_t i = 0; i < used;) {
-            int taken = 0;
-            const Tile tile = tile_of<V, float>(static_cast<int>(r.end - r.begin), used - i, taken);
-            tile(x.data + (m0 + r.begin) * x.stride + k, x.stride, depth,
-                 reinterpret_cast<const std::byte*>(unpacked + i * depth_most * panel_rows), panel_bytes,
-                 sums + r.begin * width + i * panel_rows, width, k == 0);
+            const int taken = panels_taken<V>(rows, used - i);
+            all_tiles<V, float>.of[rows - 1][taken - 1](
+                x.data + (m0 + r.begin) * x.stride + k, x.stride, depth,
+                reinterpret_cast<const std::byte*>(unpacked + i * depth_most * panel_rows), panel_bytes,
+                sums + r.begin * width + i * panel_rows, width, k == 0);
             i += taken;
           }
         }

@@ -4,7 +4,7 @@
 //
 // Eight adjacent weight rows are walked together: eight streams keep the memory busy and eight independent sums hide the
 // latency of the multiply-add; the eight sums are then added across lanes at once. With several tokens each loaded
-// register of weights serves up to six of them. An element is always the same sum in the same order, whatever the
+// register of weights serves up to four of them. An element is always the same sum in the same order, whatever the
 // number of rows of x, so a token computed alone and in a small batch has the same bits.
 #pragma once
 
@@ -18,27 +18,24 @@ inline constexpr index_t row_block = 64;
 
 /// sums[t * row_block + i] = x row (m + t) . weight row (n + i), for T rows of x and i < count <= row_block.
 template <class V, class F, int T>
-void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_t count, float* sums) {
+MOLMO_NOINLINE void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_t count, float* sums) {
   using W = typename F::element;
   const W* rows = reinterpret_cast<const W*>(w.data) + n * x.k;
   const float* xs = x.data + m * x.stride;
-  // T * together sums in 32 or 16 registers
-  constexpr int together = V::size > 8 ? (T <= 3 ? 8 : 4) : T == 1 ? 8 : T <= 3 ? 4 : 2;
-  index_t i = 0;
-  for (; i + together <= count; i += together) {
-    if constexpr (T == 1) {
-      dot_rows<V, together, 1>(rows + i * x.k, x.k, xs, x.stride, x.k, sums + i);
-    } else {
-      alignas(64) float some[T * together];
-      dot_rows<V, together, T>(rows + i * x.k, x.k, xs, x.stride, x.k, some);
-      for (int t = 0; t < T; ++t)
-        for (int r = 0; r < together; ++r) sums[t * row_block + i + r] = some[t * together + r];
-    }
+  constexpr int together = V::size > 8 ? 24 / T >= 8 ? 8 : 4 : T == 1 ? 8 : T <= 3 ? 4 : 2;  // T * together registers
+  if (count < together) {
+    for (int t = 0; t < T; ++t)
+      for (index_t i = 0; i < count; ++i)
+        dot_rows<V, 1, 1>(rows + i * x.k, x.k, xs + t * x.stride, x.stride, x.k, sums + t * row_block + i);
+    return;
   }
-  for (; i < count; ++i) {
-    float one[T];
-    dot_rows<V, 1, T>(rows + i * x.k, x.k, xs, x.stride, x.k, one);
-    for (int t = 0; t < T; ++t) sums[t * row_block + i] = one[t];
+  for (index_t i = 0;; i += together) {
+    if (i + together > count) i = count - together;  // the last ones, some of them again
+    alignas(64) float some[T * together];
+    dot_rows<V, together, T>(rows + i * x.k, x.k, xs, x.stride, x.k, some);
+    for (int t = 0; t < T; ++t)
+      for (int r = 0; r < together; ++r) sums[t * row_block + i + r] = some[t * together + r];
+    if (i + together == count) return;
   }
 }
 
@@ -46,7 +43,7 @@ void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, index_t n, index_
 template <class V, class P>
 void multiply_few_rows(const Rows& x, const P& p, index_t begin, index_t end) {
   using Sum = void (*)(const Rows&, index_t, const WeightMatrix&, index_t, index_t, float*);
-  constexpr index_t most = 6;  // rows of x at once
+  constexpr index_t most = 4;  // rows of x at once
   Sum sum[most] = {};
   with_format(p.w.format, [&]<class F>(F) {
     if constexpr (PlainFormat<F>) {
@@ -54,8 +51,6 @@ void multiply_few_rows(const Rows& x, const P& p, index_t begin, index_t end) {
       sum[1] = &sum_rows<V, F, 2>;
       sum[2] = &sum_rows<V, F, 3>;
       sum[3] = &sum_rows<V, F, 4>;
-      sum[4] = &sum_rows<V, F, 5>;
-      sum[5] = &sum_rows<V, F, 6>;
     }
   });
   alignas(64) float sums[most * row_block];

@@ -12,7 +12,7 @@
 #include <molmo/backend/reference.hpp>
 #include <molmo/formats/panels.hpp>
 
-#include <type_traits>
+#include <utility>
 
 namespace molmo::inline v0::detail {
 
@@ -21,9 +21,9 @@ template <class V>
 struct TileShape {
   static constexpr int registers = static_cast<int>(panel_rows) / V::size;  ///< of one panel
   static constexpr int rows = V::size == 16 ? 8 : V::size == 8 ? 6 : 3;     ///< of x, at most
-  /// Panels beside each other under `r` rows.
+  /// Panels beside each other under `r` rows, at most; one row also takes every smaller number, more rows take 1.
   static constexpr int panels(int r) {
-    if (V::size == 16) return r <= 6 ? 4 : 3;
+    if (V::size == 16) return r == 1 ? 4 : 3;
     if (V::size == 8) return r == 1 ? 4 : r <= 3 ? 2 : 1;
     return r == 1 ? 2 : 1;
   }
@@ -36,8 +36,8 @@ using Tile = void (*)(const float* x, index_t x_stride, index_t depth, const std
                       float* sums, index_t sums_stride, bool first);
 
 template <class V, class W, int R, int P>
-void multiply_tile(const float* x, index_t x_stride, index_t depth, const std::byte* w, index_t panel_bytes,
-                   float* sums, index_t sums_stride, bool first) {
+MOLMO_NOINLINE void multiply_tile(const float* x, index_t x_stride, index_t depth, const std::byte* w,
+                                  index_t panel_bytes, float* sums, index_t sums_stride, bool first) {
   constexpr int per_panel = TileShape<V>::registers;
   constexpr int columns = P * per_panel;
   const W* panel[P];
@@ -77,23 +77,38 @@ void multiply_tile(const float* x, index_t x_stride, index_t depth, const std::b
   }
 }
 
-/// The tile of R rows and the most panels that are not more than `panels`; says how many it takes.
-template <class V, class W, int R, int P = TileShape<V>::panels(R)>
-Tile tile_of_panels(index_t panels, int& taken) {
-  if constexpr (P > 1) {
-    if (panels < P) return tile_of_panels<V, W, R, P - 1>(panels, taken);
-  }
-  taken = P;
-  return &multiply_tile<V, W, R, P>;
-}
+/// multiply_tile<V, W, rows, panels> for the sizes of TileShape<V>, null for others.
+template <class V, class W>
+struct Tiles {
+  Tile of[TileShape<V>::rows][TileShape<V>::most_panels] = {};
 
-/// The tile of `rows` rows (at most TileShape<V>::rows) and up to `panels` panels of weights of type W.
-template <class V, class W, int R = 1>
-Tile tile_of(int rows, index_t panels, int& taken) {
-  if constexpr (R < TileShape<V>::rows) {
-    if (rows > R) return tile_of<V, W, R + 1>(rows, panels, taken);
+  constexpr Tiles() { fill(std::make_integer_sequence<int, TileShape<V>::rows>{}); }
+
+ private:
+  template <int... R>
+  constexpr void fill(std::integer_sequence<int, R...>) {
+    (fill_row<R>(std::make_integer_sequence<int, TileShape<V>::panels(R + 1)>{}), ...);
   }
-  return tile_of_panels<V, W, R>(panels, taken);
+  template <int R, int... P>
+  constexpr void fill_row(std::integer_sequence<int, P...>) {
+    ((of[R][P] = tile<R + 1, P + 1>()), ...);
+  }
+  template <int R, int P>
+  static constexpr Tile tile() {
+    if constexpr (R == 1 || P == 1 || P == TileShape<V>::panels(R))
+      return &multiply_tile<V, W, R, P>;
+    else
+      return nullptr;
+  }
+};
+template <class V, class W>
+inline constexpr Tiles<V, W> all_tiles{};
+
+/// How many of `panels` panels the widest tile of `rows` rows takes.
+template <class V>
+[[nodiscard]] constexpr int panels_taken(int rows, index_t panels) {
+  const int most = TileShape<V>::panels(rows);
+  return panels >= most ? most : rows == 1 ? static_cast<int>(panels) : 1;
 }
 
 /// How `m` rows of x are cut into tiles of nearly equal height: 13 rows are 7 + 6, not 8 + 5.

@@ -48,7 +48,7 @@ MOLMO_INLINE void transpose_block(const W* in, index_t in_stride, float* out, in
 
 // Plain numbers, row after row.
 template <class V, class W>
-void unpack_plain_rows(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
+MOLMO_NOINLINE void unpack_plain_rows(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
   const index_t stride = matrix.cols;
   const auto* w = reinterpret_cast<const W*>(matrix.data) + n * stride + k0;
   const index_t rows = matrix.rows - n < panel_rows ? matrix.rows - n : panel_rows;
@@ -65,14 +65,14 @@ void unpack_plain_rows(const WeightMatrix& matrix, index_t n, index_t k0, index_
 
 // Plain numbers in panels.
 template <class V, class W>
-void unpack_plain_panel(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
+MOLMO_NOINLINE void unpack_plain_panel(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
   const auto* w = reinterpret_cast<const W*>(matrix.data) + n * matrix.cols + k0 * panel_rows;
   for (index_t i = 0; i < depth * panel_rows; i += V::size) V::load(w + i).store(out + i);
 }
 
 // Blocks in panels.
 template <class F>
-void unpack_block_panel(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
+MOLMO_NOINLINE void unpack_block_panel(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
   constexpr index_t codes = F::bytes - 2;
   const index_t first = n / panel_rows * format_blocks<F>(matrix.cols) + k0 / F::block;
   for (index_t k = 0; k < depth; k += F::block) {
@@ -104,7 +104,7 @@ void unpack_block_panel(const WeightMatrix& matrix, index_t n, index_t k0, index
 
 // Everything else, weight by weight.
 template <class F>
-void unpack_any(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
+MOLMO_NOINLINE void unpack_any(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
   float block[static_cast<std::size_t>(F::block)];
   for (index_t r = 0; r < panel_rows; ++r)
     for (index_t k = 0; k < depth; ++k) {
