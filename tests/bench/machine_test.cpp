@@ -62,7 +62,7 @@ TEST_CASE("measure_read: small and large tables") {
 }
 
 TEST_CASE("read_work and stream_work add every float once") {
-  constexpr index_t n = 3 * detail::read_group;
+  constexpr index_t n = 3 * detail::probe_group;
   Tensor<float, dyn> t(n);
   for (index_t i = 0; i < n; ++i) t[i] = static_cast<float>(i % 2);
   CHECK(detail::read_work<Lanes<>>(t.data(), n) == static_cast<float>(n / 2));

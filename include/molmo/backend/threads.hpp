@@ -3,7 +3,7 @@
 //
 // The pool keeps threads - 1 workers. A step is announced by one atomic counter; workers that are awake see it within
 // a fraction of a microsecond, because they spin for a short while after each step before they sleep. They never spin
-// on a machine with fewer cores than threads. Work is split statically by the callers, so results do not depend on
+// on a machine with fewer cores than threads, and who spins for long keeps offering its core to others. Work is split statically by the callers, so results do not depend on
 // how many threads there are, nor on who runs which part. If a step is already running (a second session in another
 // thread, or a nested call), the caller runs all parts itself: the same result, no waiting, no deadlock.
 #pragma once
@@ -101,7 +101,7 @@ class ThreadPool final : public Executor {
     for (int spin = 0; spin < spins_; ++spin) {
       const unsigned now = step_.load(std::memory_order_acquire);
       if (now != seen) return now;
-      pause();
+      wait_a_moment(spin);
     }
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
     unsigned now = step_.load(std::memory_order_seq_cst);
@@ -113,9 +113,10 @@ class ThreadPool final : public Executor {
     return now;
   }
 
-  // The caller has done its part and waits for the others: briefly hot, then it gives its core away.
+  // Hot for some microseconds; from then on it offers its core again and again, because the thread that it waits for may
+  // have been put on the same one.
   void wait_a_moment(int spin) const {
-    if (spin < spins_)
+    if (spin < spins_ && (spin < hot_spins || spin % 16 != 0))
       pause();
     else
       std::this_thread::yield();
@@ -128,6 +129,8 @@ class ThreadPool final : public Executor {
     asm volatile("yield");
 #endif
   }
+
+  static constexpr int hot_spins = 256;
 
   // The counters that workers read are apart from those that they write.
   alignas(64) std::atomic<unsigned> step_{0};

@@ -45,36 +45,36 @@ enum class ReadOrder { best, stream, rows };
 
 namespace detail {
 
-inline constexpr index_t read_rows = 8;
+inline constexpr index_t probe_rows = 8;
 // Floats in a row: 8 KiB and one line, so that rows do not share cache sets.
-inline constexpr index_t read_row = 2048 + 16;
-inline constexpr index_t read_group = read_rows * read_row;
+inline constexpr index_t probe_row = 2048 + 16;
+inline constexpr index_t probe_group = probe_rows * probe_row;
 
-// The sum of n floats, n a multiple of read_group, in eight registers: eight rows side by side, then the next eight ...
+// The sum of n floats, n a multiple of probe_group, in eight registers: eight rows side by side, then the next eight ...
 template <class V>
 float read_work(const float* p, index_t n) {
-  V a[read_rows];
+  V a[probe_rows];
   for (V& v : a) v = V::broadcast(0);
-  for (const float* end = p + n; p < end; p += read_group)
-    for (index_t c = 0; c < read_row; c += V::size) {
+  for (const float* end = p + n; p < end; p += probe_group)
+    for (index_t c = 0; c < probe_row; c += V::size) {
       MOLMO_UNROLL
-      for (index_t s = 0; s < read_rows; ++s) a[s] = a[s] + V::load(p + s * read_row + c);
+      for (index_t s = 0; s < probe_rows; ++s) a[s] = a[s] + V::load(p + s * probe_row + c);
     }
-  for (index_t s = 1; s < read_rows; ++s) a[0] = a[0] + a[s];
+  for (index_t s = 1; s < probe_rows; ++s) a[0] = a[0] + a[s];
   return reduce_add(a[0]);
 }
 
 // ... or one after the other.
 template <class V>
 float stream_work(const float* p, index_t n) {
-  static_assert(read_group % (read_rows * V::size) == 0);
-  V a[read_rows];
+  static_assert(probe_group % (probe_rows * V::size) == 0);
+  V a[probe_rows];
   for (V& v : a) v = V::broadcast(0);
-  for (const float* end = p + n; p < end; p += read_rows * V::size) {
+  for (const float* end = p + n; p < end; p += probe_rows * V::size) {
     MOLMO_UNROLL
-    for (index_t s = 0; s < read_rows; ++s) a[s] = a[s] + V::load(p + s * V::size);
+    for (index_t s = 0; s < probe_rows; ++s) a[s] = a[s] + V::load(p + s * V::size);
   }
-  for (index_t s = 1; s < read_rows; ++s) a[0] = a[0] + a[s];
+  for (index_t s = 1; s < probe_rows; ++s) a[0] = a[0] + a[s];
   return reduce_add(a[0]);
 }
 
@@ -117,8 +117,8 @@ template <class Arch>
 Rate read_rate(const Xsimd<Arch>& cpu, const float* data, index_t floats, Effort effort,
                ReadOrder order = ReadOrder::best) {
   using V = Lanes<Arch>;
-  const index_t share = (std::max)(floats / cpu.threads() / read_group, index_t{1}) * read_group;
-  const index_t piece = (std::min)(share, walk_piece / read_group * read_group);
+  const index_t share = (std::max)(floats / cpu.threads() / probe_group, index_t{1}) * probe_group;
+  const index_t piece = (std::min)(share, walk_piece / probe_group * probe_group);
   const index_t repeats =
       piece < share ? 1 : (std::max)(walk_piece / share, index_t{1});  // a small table, several times
   const auto reader = [&](auto work) {
@@ -160,7 +160,7 @@ Rate pass_rate(const Xsimd<Arch>& cpu, float* y, index_t n, const E& e, int acce
 template <class Arch>
 [[nodiscard]] Rate measure_read(const Xsimd<Arch>& cpu, std::size_t bytes, Effort effort,
                                 ReadOrder order = ReadOrder::best) {
-  constexpr std::size_t group = detail::read_group * sizeof(float);
+  constexpr std::size_t group = detail::probe_group * sizeof(float);
   const AlignedBytes table = detail::touched_table((std::max)(bytes, group * static_cast<std::size_t>(cpu.threads())));
   if (table.data() == nullptr) return {};
   const PinThreads pin(cpu);
