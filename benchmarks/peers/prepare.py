@@ -30,10 +30,11 @@ def gguf(out: Path, shape: Shape, kind: str, _: argparse.Namespace) -> None:
 
 
 def molmo(out: Path, shape: Shape, kind: str, args: argparse.Namespace) -> None:
-    """Quantised by our own tool, from the f32 folder."""
+    """Quantised by our own tool, from the f32 folder; the tied embedding too, as --pure does for the peers."""
     if not Path(args.molmo).exists():
         raise Unsupported(f"{args.molmo} is not built; molmo quantize writes this checkpoint")
-    run = subprocess.run([args.molmo, "quantize", args.hf, "--format", kind, "--keep", "none", "--out", str(out)], capture_output=True, text=True)
+    command = [args.molmo, "quantize", args.hf, "--format", kind, "--keep", "none", "--out", str(out)]
+    run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode != 0:
         raise RuntimeError("molmo quantize: " + (run.stderr.strip() or run.stdout.strip() or f"exit status {run.returncode}"))
     if not (out / "tokenizer.json").exists():  # for the work "start"; the rest is the tool's business

@@ -52,6 +52,14 @@ void multiply_columns(const Rows& x, const P& p, MatmulKernel kernel, Range mine
     multiply_unpacked<V>(x, p, mine.begin, mine.end);
 }
 
+/// Shares that a step is cut into: a multiple of the threads, at most eight for each; with many rows of x each share has
+/// eight full tiles of columns beside each other, so that the narrow tiles at its end do not count.
+[[nodiscard]] inline index_t matmul_shares(index_t work, index_t rows, index_t columns, index_t threads) {
+  index_t each = work / share_multiply_adds / threads;
+  if (rows >= 8 && each > columns / (384 * threads)) each = columns / (384 * threads);
+  return (each < 1 ? 1 : each > 8 ? 8 : each) * threads;
+}
+
 /// The columns of a product that are this thread's: whole panels, and whole units of what follows.
 template <class P>
 [[nodiscard]] Range my_columns(const P& p, int part, int parts) {
@@ -93,9 +101,8 @@ void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
   bool all_bytes = true;
   for (const MatmulKernel k : kernels) all_bytes = all_bytes && k == MatmulKernel::bytes;
   const index_t work = x.m * x.k * columns;
-  const index_t most_shares = 8 * cpu.threads();
-  const index_t shares = work / share_multiply_adds;
-  cpu.share(shares < most_shares ? shares : most_shares, work >= parallel_multiply_adds, [&](int part, int parts) {
+  const index_t shares = matmul_shares(work, x.m, columns / static_cast<index_t>(sizeof...(P)), cpu.threads());
+  cpu.share(shares, work >= parallel_multiply_adds, [&](int part, int parts) {
     using V = Lanes<Arch>;
     const auto finish = [&](const auto& p) {
       const Range mine = my_columns(p, part, parts);
