@@ -5,7 +5,7 @@
 //   VNNI (AVX-512)   vpdpbusd adds 64 products to 16 sums in one instruction; signed weights get 128 added, which the
 //                    start of the sums takes off again
 //   AVX2             vpmaddubsw and vpmaddwd; signed weights hand their sign to the activation
-//   others           a loop over integers
+//   others           only the rounding; their products unpack the weights to f32 instead (ops/matmul/cpu_panels.hpp)
 // Whole numbers are exact, so every machine and every order gives the same sums.
 #pragma once
 
@@ -40,51 +40,8 @@ inline constexpr float quantised_nan = std::numeric_limits<float>::quiet_NaN();
 /// For architectures whose byte instructions we do not use.
 template <class Arch, bool Vnni = has_vnni<Arch>>
 struct Bytes {
-  static constexpr bool fast = false;         ///< better than unpacking to f32?
-  static constexpr bool signed_bias = false;  ///< does add_signed() add 128 to every weight?
-  static constexpr int tile_rows = 2;
-  static constexpr int panels(int) { return 1; }
+  static constexpr bool fast = false;
 
-  struct Sums {
-    std::int32_t v[16];
-  };
-  struct Codes {
-    std::int8_t v[64];
-  };
-
-  /// All sums 2^Shift * x.
-  template <int Shift>
-  static Sums start(const std::int32_t& x) {
-    Sums s;
-    for (std::int32_t& i : s.v) i = x * (1 << Shift);
-    return s;
-  }
-  static Codes load_signed(const std::byte* p) {
-    Codes c;
-    std::memcpy(c.v, p, 64);
-    return c;
-  }
-  static void load_nibbles(const std::byte* p, Codes& low, Codes& high) {
-    for (int i = 0; i < 64; ++i) {
-      low.v[i] = static_cast<std::int8_t>(std::to_integer<int>(p[i]) & 15);
-      high.v[i] = static_cast<std::int8_t>(std::to_integer<int>(p[i]) >> 4);
-    }
-  }
-  /// s[i] += sum over j < 4 of w[4 i + j] x[j].
-  static void add_signed(Sums& s, const Codes& w, const std::int8_t* x) {
-    for (int i = 0; i < 16; ++i)
-      s.v[i] += w.v[4 * i] * x[0] + w.v[4 * i + 1] * x[1] + w.v[4 * i + 2] * x[2] + w.v[4 * i + 3] * x[3];
-  }
-  static void add_nibbles(Sums& s, const Codes& low, const std::int8_t* x, const Codes& high, const std::int8_t* y) {
-    add_signed(s, low, x);
-    add_signed(s, high, y);
-  }
-  /// Register i of the sums as floats.
-  static Lanes<Arch> floats(const Sums& s, int i) {
-    alignas(64) float f[static_cast<std::size_t>(Lanes<Arch>::size)];
-    for (int j = 0; j < Lanes<Arch>::size; ++j) f[j] = static_cast<float>(s.v[i * Lanes<Arch>::size + j]);
-    return Lanes<Arch>::load(f);
-  }
   static QuantisedBlock quantise(const float* x, std::int8_t* q) {
     float largest = 0, not_finite = 0;
     for (int i = 0; i < 32; ++i) {
@@ -114,8 +71,8 @@ MOLMO_INLINE std::int32_t four_bytes(const std::int8_t* x) {
 
 template <class Arch>
 requires(std::is_base_of_v<xsimd::avx2, Arch>) struct Bytes<Arch, false> {
-  static constexpr bool fast = true;
-  static constexpr bool signed_bias = false;
+  static constexpr bool fast = true;          ///< better than unpacking to f32?
+  static constexpr bool signed_bias = false;  ///< does add_signed() add 128 to every weight?
   static constexpr int tile_rows = 4;
   static constexpr int panels(int) { return 1; }
 
@@ -126,6 +83,7 @@ requires(std::is_base_of_v<xsimd::avx2, Arch>) struct Bytes<Arch, false> {
     __m256i v[2];
   };
 
+  /// All sums 2^Shift * x.
   template <int Shift>
   MOLMO_INLINE static Sums start(const std::int32_t& x) {
     const __m256i all = _mm256_slli_epi32(_mm256_set1_epi32(x), Shift);
@@ -143,6 +101,7 @@ requires(std::is_base_of_v<xsimd::avx2, Arch>) struct Bytes<Arch, false> {
       high.v[i] = _mm256_and_si256(_mm256_srli_epi16(both.v[i], 4), mask);
     }
   }
+  /// s[i] += sum over j < 4 of w[4 i + j] x[j].
   MOLMO_INLINE static void add_signed(Sums& s, const Codes& w, const std::int8_t* x) {
     const __m256i xs = _mm256_set1_epi32(four_bytes(x)), ones = _mm256_set1_epi16(1);
     for (int i = 0; i < 2; ++i) {
@@ -159,6 +118,7 @@ requires(std::is_base_of_v<xsimd::avx2, Arch>) struct Bytes<Arch, false> {
       s.v[i] = _mm256_add_epi32(s.v[i], _mm256_madd_epi16(pairs, ones));
     }
   }
+  /// Register i of the sums as floats.
   MOLMO_INLINE static Lanes<Arch> floats(const Sums& s, int i) {
     return xsimd::batch<float, Arch>(_mm256_cvtepi32_ps(s.v[i]));
   }

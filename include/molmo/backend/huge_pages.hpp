@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// huge_pages(): memory for weights and caches, in pages of 2 MB where the system has them.
+// huge_pages(): memory for weights, in pages of 2 MB where the system has them.
 //
 // Ordinary pages are of 4 KB, and a prefetcher stops at the end of each: a table that is read again and again is read up to
 // twice as fast from huge ones. The pages are zero when they come and cost nothing before they are touched. Blocks below

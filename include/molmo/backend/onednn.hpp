@@ -223,6 +223,12 @@ struct OneDnn : Xsimd<Arch> {
   /// The threads of another backend.
   explicit OneDnn(const Xsimd<Arch>& cpu) : Xsimd<Arch>(cpu) {}
 
+  /// As Xsimd::exact().
+  [[nodiscard]] OneDnn exact() const {
+    OneDnn copy = *this;
+    static_cast<Xsimd<Arch>&>(copy) = Xsimd<Arch>::exact();
+    return copy;
+  }
   [[nodiscard]] detail::DnnlState& state() const { return *state_; }
 
  private:

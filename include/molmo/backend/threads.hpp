@@ -20,7 +20,8 @@
 
 namespace molmo::inline v0 {
 
-/// Runs parts of a step. Derive from it to use threads of your own.
+/// Runs parts of a step. Derive from it to use threads of your own. A part may call run() again, and two threads may call
+/// it at once: who cannot hand the parts out then calls all of them itself. Kernels use up to 256 KB of stack.
 class Executor {
  public:
   using Body = void (*)(void* data, int part, int parts);
@@ -68,7 +69,8 @@ class ThreadPool final : public Executor {
     step_.fetch_add(1, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) step_.notify_all();
     body(data, 0, parts_);
-    for (int spin = 0; working_.load(std::memory_order_acquire) != 0; ++spin) wait_a_moment(spin);
+    for (int spin = 0; working_.load(std::memory_order_acquire) != 0; spin = spin < spins_ ? spin + 1 : spin)
+      wait_a_moment(spin);
     busy_.store(false, std::memory_order_release);
   }
 

@@ -21,6 +21,8 @@ namespace molmo::inline v0 {
 
 template <class Arch = native, bool Vnni = has_vnni<Arch>>
 struct Xsimd : Reference {
+  static_assert(Vnni == has_vnni<Arch>,
+                "molmo: Vnni follows from Arch and the compiler's flags; leave it to its default");
   static constexpr const char* name = "xsimd";
   using lanes = Lanes<Arch>;
 
@@ -49,7 +51,7 @@ struct Xsimd : Reference {
     using B = std::remove_reference_t<Body>;
     executor_->run([](void* b, int part, int parts) { (*static_cast<B*>(b))(part, parts); }, std::addressof(body));
   }
-  /// As parallel(), but the caller alone where the work (in elements touched, or so) is too small to share.
+  /// As parallel(), but the caller alone where the work is too small to share.
   template <class Body>
   void parallel_if(bool worth_it, Body&& body) const {
     if (worth_it)

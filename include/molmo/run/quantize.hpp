@@ -186,6 +186,8 @@ status Quantizer::encode(const Conversion& c, index_t row, const float* in, std:
       if (static_cast<float>(scale) == 0)
         for (index_t i = k; i < k + F::block && i < c.cols(); ++i) report_.vanished += in[i] != 0 ? 1u : 0u;
     }
+  } else if constexpr (!PlainFormat<F>) {
+    return fail(errc::unsupported, text("weights cannot be converted to ", F::name, ", which can only be read"));
   } else {
     for (index_t k = 0; k < c.cols(); ++k, out += F::bytes) {
       const auto x = static_cast<typename F::element>(in[k]);

@@ -81,10 +81,14 @@ TEST_CASE("matmul on Xsimd: every number of rows, and odd sizes") {
       CAPTURE(name(kind), m);
       REQUIRE_CLOSE(p.run(cpu), p.run(Reference{}), p.allowed());
     }
-    // A few hundred rows cross the block of 512; k crosses the panel's depth of 256; n has every tail up to two registers.
+    // A few hundred rows cross the block of 256; k, below, the depth of 512; n has every tail up to two registers.
     for (const index_t m : {64, 513, 600}) {
       const Problem p(random, kind, m, 35, 17);
       CAPTURE(name(kind), m);
+      REQUIRE_CLOSE(p.run(cpu), p.run(Reference{}), p.allowed());
+    }
+    {
+      const Problem p(random, kind, 300, 50, 600);  // both at once
       REQUIRE_CLOSE(p.run(cpu), p.run(Reference{}), p.allowed());
     }
     for (const index_t m : {1, 3, 16, 33})
@@ -337,15 +341,16 @@ TEST_CASE("matmul on Xsimd: blocks have the same bits for any number of threads,
   Random random(15);
   for (const Kind& kind : blocks)
     for (const index_t m : {1, 4, 9, 40}) {
-      const Problem p(random, kind, m, 523, 160);
+      const Problem p(random, kind, m, m == 1 ? 9000 : 523,
+                      m == 1 ? 1000 : 160);  // 9 million: more shares than threads
       CAPTURE(name(kind), m);
       const auto one = p.run(Xsimd<>(1));
       for (const int threads : {2, 3, 8}) REQUIRE_SAME_BITS(p.run(Xsimd<>(threads)), one);
       if (kind.layout == Layout::rows) continue;
-      std::vector<float> alone(523);
+      std::vector<float> alone(static_cast<std::size_t>(p.n));
       multiply(Xsimd<>(1), Rows{p.x.data() + (m - 1) * p.x_stride, 1, p.k, p.x_stride},
-               Product<float, Acc>{p.w.m, alone.data(), 523, acc});
-      if (detail::Bytes<native>::fast) REQUIRE_SAME_BITS(alone, std::vector<float>(one.end() - 523, one.end()));
+               Product<float, Acc>{p.w.m, alone.data(), p.n, acc});
+      if (detail::Bytes<native>::fast) REQUIRE_SAME_BITS(alone, std::vector<float>(one.end() - p.n, one.end()));
     }
 }
 

@@ -211,6 +211,7 @@ void attention_with(const Xsimd<Arch>& cpu, const AttentionRows& a, const KvKern
 
 template <class Arch>
 void attention(const Xsimd<Arch>& cpu, const AttentionRows& a) {
+  if (a.tokens == 0) return;
   if (a.kv.head_dim > AttentionSplit::most_head_dim) return attention(static_cast<const Reference&>(cpu), a);
   const detail::KvKernels& kernels = with_kv_format(
       a.kv.format, []<class E>(E) -> const detail::KvKernels& { return detail::kv_kernels<Lanes<Arch>, E>; });

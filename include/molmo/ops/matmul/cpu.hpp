@@ -2,9 +2,9 @@
 // matmul on Xsimd: chooses the kernel, and splits the columns of y among the threads.
 //
 //   weights                       rows of x       kernel
-//   plain numbers, row by row     below 13        cpu_rows.hpp     eight weight rows walked together
+//   plain numbers, row by row     below 13        cpu_rows.hpp     up to eight weight rows walked together
 //   plain numbers, in panels      up to 16, f32 always   cpu_panels.hpp   register tiles on the weights where they lie
-//   q8 and q4 in panels           any             cpu_blocks.hpp   bytes times bytes
+//   q8 and q4 in panels           any             cpu_blocks.hpp   bytes times bytes (AVX2, AVX-512; not for exact())
 //   everything else               any             cpu_panels.hpp   unpacked to f32, then register tiles
 // The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v, or
 // gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.

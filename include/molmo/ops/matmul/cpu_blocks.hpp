@@ -5,7 +5,7 @@
 //   y[m, n] = sum over blocks b of  sx[m, b] sw[n, b] (sum over 32 k of qx[m, k] qw[n, k])
 // with whole numbers inside the brackets: exact, so only the rounding of x costs anything:
 // |error| <= sum over b of sx[m, b] / 2 * sum over 32 k of |w[n, k]|. Xsimd::exact() avoids it: cpu_panels.hpp then
-// unpacks the weights to f32. The bytes lie on the stack (220 KB at most), and every thread rounds for itself, which is
+// unpacks the weights to f32. The bytes lie on the stack (240 KB), and every thread rounds for itself, which is
 // cheaper than waiting for another.
 #pragma once
 

@@ -2,8 +2,8 @@
 // matmul for few rows of x (decoding) where the weights lie row after row, as a mapped checkpoint has them: every weight
 // is read once, straight from its stored format.
 //
-// Eight adjacent weight rows are walked together: eight streams keep the memory busy and eight independent sums hide the
-// latency of the multiply-add; the eight sums are then added across lanes at once. With several tokens each loaded
+// Eight adjacent weight rows are walked together (fewer where several rows of x fill the registers): the streams keep the
+// memory busy and independent sums hide the latency of the multiply-add; the sums are then added across lanes at once. With several tokens each loaded
 // register of weights serves up to four of them. An element is always the same sum in the same order, whatever the
 // number of rows of x, so a token computed alone and in a small batch has the same bits.
 #pragma once
