@@ -62,7 +62,7 @@ void read_block(const WeightMatrix& m, index_t n, index_t b, float* out) {
 }
 
 /// Row n as m.cols floats.
-inline void read_row(const WeightMatrix& m, index_t n, float* out) {
+MOLMO_NOINLINE inline void read_row(const WeightMatrix& m, index_t n, float* out) {
   with_format(m.format, [&]<class F>(F) {
     float block[static_cast<std::size_t>(F::block)];
     for (index_t k = 0; k < m.cols; k += F::block) {

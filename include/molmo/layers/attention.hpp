@@ -49,6 +49,22 @@ struct AttentionScratch {
   float* partial = nullptr;
 };
 
+/// What follows a projection (Product::then): the thread that stored columns finishes their heads. Behind a pointer, so that
+/// models share the products.
+struct FinishHeads {
+  void (*run)(const FinishHeads& f, index_t begin, index_t end) = nullptr;  ///< null: nothing yet
+  const void* layer = nullptr;
+  const void* ctx = nullptr;
+  const NewHeads* heads = nullptr;
+  double eps = 0;
+  index_t grain = 1;  ///< columns of a head
+  index_t first = 0;  ///< the column of [q | k | v] at which this projection begins
+
+  void operator()(index_t begin, index_t end) const {
+    if (run) run(*this, first + begin, first + end);
+  }
+};
+
 template <AttentionShape S>
 struct Attention {
   static constexpr index_t q_norm_width = S.qk_norm == QkNorm::whole ? S.q_width() : S.head_dim;
@@ -90,7 +106,12 @@ struct Attention {
     const NewHeads heads{
         qs, ks, vs, width, tokens, kv.past, S.n_heads, S.n_kv_heads, scratch.cosines, scratch.sines, kv.heads};
     const bool at_once = heads_fill_panels && S.qk_norm != QkNorm::whole && !(options.clip_qkv > 0);
-    const FinishHeads<Ctx> finish{at_once ? this : nullptr, &ctx, &heads, options.norm_eps};
+    FinishHeads finish{nullptr, this, &ctx, &heads, options.norm_eps, heads_fill_panels ? S.head_dim : 1};
+    if (at_once)
+      finish.run = [](const FinishHeads& f, index_t begin, index_t end) {
+        static_cast<const Attention*>(f.layer)->finish_heads(*static_cast<const Ctx*>(f.ctx), *f.heads, begin, end,
+                                                             f.eps);
+      };
     project(ctx, Rows{x.data, tokens, S.d_model, S.d_model}, finish);
     if (options.clip_qkv > 0) {
       View<float, Shape<dyn, S.qkv_width()>> all(scratch.qkv, tokens);
@@ -135,40 +156,25 @@ struct Attention {
          [&](index_t h, index_t count) { finish_values(ctx, a, h, count, 0, a.tokens); });
   }
 
-  /// What follows a projection (Product::then): finish_heads on the columns that a thread has just stored.
-  template <class Ctx>
-  struct FinishHeads {
-    static constexpr index_t grain = heads_fill_panels ? S.head_dim : 1;
-    const Attention* layer;  ///< null: nothing yet
-    const Ctx* ctx;
-    const NewHeads* heads;
-    double eps;
-    index_t first = 0;  ///< the column of [q | k | v] at which this projection begins
-
-    void operator()(index_t begin, index_t end) const {
-      if (layer) layer->finish_heads(*ctx, *heads, first + begin, first + end, eps);
-    }
-  };
-
   // Rows of [q | k | v].
   template <class Ctx>
-  void project(const Ctx& ctx, const Rows& x, const FinishHeads<Ctx>& finish) const {
+  void project(const Ctx& ctx, const Rows& x, const FinishHeads& finish) const {
     constexpr index_t k_at = S.q_width(), v_at = S.q_width() + S.kv_width();
     if constexpr (S.fused)
       multiply(ctx, x, product(att_proj, finish, 0));
     else
       multiply(ctx, x, product(q, finish, 0), product(k, finish, k_at), product(v, finish, v_at));
   }
-  template <class L, class Finish>
-  static auto product(const L& linear, Finish finish, index_t first) {
+  template <class L>
+  static auto product(const L& linear, FinishHeads finish, index_t first) {
     finish.first = first;
     float* const y = finish.heads->q + first;
     if constexpr (S.qkv_bias) {
       const auto e = acc_plus_row(linear.bias.data);
-      return Product<float, std::remove_cvref_t<decltype(e)>, Finish>{linear.weight.matrix(), y, S.qkv_width(), e,
-                                                                      finish};
+      return Product<float, std::remove_cvref_t<decltype(e)>, FinishHeads>{linear.weight.matrix(), y, S.qkv_width(), e,
+                                                                           finish};
     } else {
-      return Product<float, Acc, Finish>{linear.weight.matrix(), y, S.qkv_width(), acc, finish};
+      return Product<float, Acc, FinishHeads>{linear.weight.matrix(), y, S.qkv_width(), acc, finish};
     }
   }
 };

@@ -29,7 +29,7 @@ struct AttentionRows {
 };
 
 /// The meaning: three passes over the visible keys per query head.
-inline void attention(const Reference&, const AttentionRows& a) {
+MOLMO_NOINLINE inline void attention(const Reference&, const AttentionRows& a) {
   const index_t group = a.n_heads / a.n_kv_heads, head_dim = a.kv.head_dim;
   for (index_t t = 0; t < a.tokens; ++t)
     for (index_t h = 0; h < a.n_heads; ++h) {

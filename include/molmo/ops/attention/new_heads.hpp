@@ -44,8 +44,8 @@ inline void finish_keys(const Reference& ctx, const NewHeads& a, index_t first, 
     for (index_t h = 0; h < heads; ++h) store_key(a.kv, first + h, a.past + from + t, k + t * a.token + h * d);
 }
 /// Stores value heads.
-inline void finish_values(const Reference&, const NewHeads& a, index_t first, index_t heads, index_t from,
-                          index_t tokens) {
+MOLMO_NOINLINE inline void finish_values(const Reference&, const NewHeads& a, index_t first, index_t heads,
+                                         index_t from, index_t tokens) {
   for (index_t t = from; t < from + tokens; ++t)
     for (index_t h = first; h < first + heads; ++h)
       store_value(a.kv, h, a.past + t, a.v + t * a.token + h * a.kv.head_dim);
