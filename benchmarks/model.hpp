@@ -9,8 +9,6 @@
 #include <molmo/run/session.hpp>
 
 #include <deque>
-#include <optional>
-#include <string_view>
 #include <type_traits>
 
 namespace bench {
@@ -28,13 +26,6 @@ inline constexpr molmo::LlmConfig llama_110m{.d_model = 768,
                                              .mlp_hidden_size = 2048,
                                              .vocab_size = 32000,
                                              .max_sequence_length = 8192};
-
-/// A format by its name.
-inline std::optional<FormatId> format_named(std::string_view name) {
-  for (int f = 0; f < molmo::Formats::size; ++f)
-    if (molmo::format_name(static_cast<FormatId>(f)) == name) return static_cast<FormatId>(f);
-  return std::nullopt;
-}
 
 /// A model of type M and the memory of its weights. Norm weights are one, biases zero.
 template <class M>

@@ -40,15 +40,19 @@ void add_backend_options(CLI::App& app, BackendArgs& args) {
       ->type_name("N");
 }
 
+void add_model_folder(CLI::App& app, std::string& directory) {
+  app.add_option("DIR", directory, "model folder: config.json, tokenizer.json, *.safetensors")
+      ->required()
+      ->type_name("");
+}
+
 void add_json_option(CLI::App& app, bool& json) {
   app.add_flag("--json", json, "print one JSON object instead of text");
 }
 
 CLI::App* add_generate(CLI::App& app, GenerateArgs& args) {
   CLI::App* sub = app.add_subcommand("generate", "continue a text");
-  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")
-      ->required()
-      ->type_name("");
+  add_model_folder(*sub, args.directory);
   sub->add_option("-p,--prompt", args.prompt,
                   "the text to continue; \"\": begin with nothing, \"-\": read standard input")
       ->type_name("TEXT");
@@ -85,9 +89,7 @@ Examples:
 
 CLI::App* add_inspect(CLI::App& app, InspectArgs& args) {
   CLI::App* sub = app.add_subcommand("inspect", "what a model folder holds, what it needs, whether it runs here");
-  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")
-      ->required()
-      ->type_name("");
+  add_model_folder(*sub, args.directory);
   sub->add_option("-c,--context", args.context,
                   "plan the memory for so many positions (default: the model's, at most 4096)")
       ->type_name("N");
@@ -158,9 +160,7 @@ Examples:
 
 CLI::App* add_perplexity(CLI::App& app, PerplexityArgs& args) {
   CLI::App* sub = app.add_subcommand("perplexity", "how surprising a text is to a model");
-  sub->add_option("DIR", args.directory, "model folder: config.json, tokenizer.json, *.safetensors")
-      ->required()
-      ->type_name("");
+  add_model_folder(*sub, args.directory);
   sub->add_option("-f,--text", args.text_file, "the text, UTF-8; \"-\": standard input")->required()->type_name("FILE");
   sub->add_option("-c,--context", args.context, "positions of a window (default: the model's, at most 4096)")
       ->type_name("N");

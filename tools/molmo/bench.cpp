@@ -292,19 +292,14 @@ result<int> bench(const BenchArgs& args) {
     return usage_error(text("--decode is ", args.decode, "; it must be between 0 and ", most));
   if (args.repeat < 1) return usage_error(text("--repeat is ", args.repeat, "; it must be at least 1"));
   if (!args.directory.empty() && !args.config.empty()) return usage_error("give a model folder or --config, not both");
-  bool known = false;
-  for (int f = 0; f < Formats::size; ++f) known = known || args.format == format_name(static_cast<FormatId>(f));
-  if (!known) return usage_error(text("--format is ", in_quotes(args.format), "; it must be f32, bf16, f16, q8 or q4"));
+  if (!format_named(args.format))
+    return usage_error(text("--format is ", in_quotes(args.format), "; it must be f32, bf16, f16, q8 or q4"));
   const Interrupts interrupts;
-  const auto interrupted = [&](const molmo::error& e) -> result<int> {
-    if (e.code == errc::cancelled && interrupts.requested()) return interrupts.exit_code();
-    return fail(e);
-  };
   const bool random = args.directory.empty();
   const std::string config = args.config.empty() ? "shakespeare" : args.config;
   const result<Opened> opened =
       random ? draw_model(config, args.format, args.run) : open_model(args.directory, args.run, interrupts.token());
-  if (!opened) return interrupted(opened.error());
+  if (!opened) return ended(interrupts, fail(opened.error()));
   const LlmConfig& c = opened->file;
   const result<std::unique_ptr<AnySession>> session =
       start_session(*opened->ready.model, {.context = args.prefill + args.decode});
@@ -328,7 +323,7 @@ result<int> bench(const BenchArgs& args) {
   const int threads = opened->ready.threads;
   r.session_bytes = opened->ready.model->plan({.context = args.prefill + args.decode}).total();
   Measured m;
-  const auto failed = [&](const molmo::error& e) { return interrupted(failure_of_work(e).what); };
+  const auto failed = [&](const molmo::error& e) { return ended(interrupts, failure_of_work(e)); };
   if (status s = once(**session, prompt, args.decode, interrupts.token(), m); !s) return failed(s.error());
   const double decode_seconds = m.decode.empty() ? 0 : static_cast<double>(args.decode) / m.decode[0];
   r.start_to_first_token = seconds_now() - begin - decode_seconds;

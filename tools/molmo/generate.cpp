@@ -179,14 +179,8 @@ result<int> generate(const GenerateArgs& args) {
   if (!prompt) return fail(prompt.error());
 
   const Interrupts interrupts;
-  const auto interrupted = [&](const molmo::error& e) -> result<int> {
-    if (e.code == errc::cancelled && interrupts.requested()) return interrupts.exit_code();
-    return failure_of_work(e);
-  };
   const result<Opened> opened = open_model(args.directory, args.run, interrupts.token());
-  if (!opened)
-    return opened.error().code == errc::invalid_argument ? result<int>(fail(opened.error()))
-                                                         : interrupted(opened.error());
+  if (!opened) return ended(interrupts, fail(opened.error()));
   const result<Tokenizer> tokenizer = Tokenizer::from_file(args.directory + "/tokenizer.json");
   if (!tokenizer) return failure_of_work(tokenizer.error());
   const result<GenerationConfig> wishes = read_generation_config(args.directory);
@@ -239,7 +233,7 @@ result<int> generate(const GenerateArgs& args) {
     return pass_on(decoder.push(id));
   });
   bar.clear();
-  if (!done) return interrupted(done.error());
+  if (!done) return ended(interrupts, failure_of_work(done.error()));
   pass_on(decoder.finish());
 
   figures.done = *done;

@@ -93,9 +93,7 @@ result<Opened> draw_model(const std::string& config, const std::string& format, 
   const auto at = std::find_if(known.begin(), known.end(), [&](const CompiledIn& c) { return c.name == config; });
   if (at == known.end())
     return usage_error(text("there is no config ", in_quotes(config), "; there are ", model_names()));
-  FormatId id{};
-  for (int f = 0; f < Formats::size; ++f)
-    if (format_name(static_cast<FormatId>(f)) == format) id = static_cast<FormatId>(f);
+  const FormatId id = format_named(format).value_or(FormatId{});
   const Clock::time_point start = Clock::now();
   const auto index = static_cast<std::size_t>(at - known.begin());
   result<std::unique_ptr<Weights>> weights = draw_weights(index, id, available_memory());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "models.hpp"
 
 #include <molmo/io/generation_config.hpp>
@@ -18,6 +19,12 @@ namespace molmo_tool {
 /// An error of the library, which is never the usage's fault: exit code 1.
 [[nodiscard]] inline molmo::failure failure_of_work(const molmo::error& e) {
   return fail(e.code == errc::invalid_argument ? errc::format : e.code, e.message);
+}
+
+/// What a command ends with where its work failed: the signal's exit code where Ctrl-C was the reason, else the failure.
+[[nodiscard]] inline result<int> ended(const Interrupts& interrupts, molmo::failure f) {
+  if (f.what.code == errc::cancelled && interrupts.requested()) return interrupts.exit_code();
+  return f;
 }
 
 /// Is it a folder? The error says what else it is.

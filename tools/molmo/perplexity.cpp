@@ -45,14 +45,8 @@ result<int> perplexity(const PerplexityArgs& args) {
   if (!words) return fail(words.error());
 
   const Interrupts interrupts;
-  const auto interrupted = [&](const molmo::error& e) -> result<int> {
-    if (e.code == errc::cancelled && interrupts.requested()) return interrupts.exit_code();
-    return failure_of_work(e);
-  };
   const result<Opened> opened = open_model(args.directory, args.run, interrupts.token());
-  if (!opened)
-    return opened.error().code == errc::invalid_argument ? result<int>(fail(opened.error()))
-                                                         : interrupted(opened.error());
+  if (!opened) return ended(interrupts, fail(opened.error()));
   const result<Tokenizer> tokenizer = Tokenizer::from_file(args.directory + "/tokenizer.json");
   if (!tokenizer) return failure_of_work(tokenizer.error());
   const result<std::vector<std::int32_t>> ids = tokenizer->encode(*words, {.add_special = false});
@@ -83,7 +77,7 @@ result<int> perplexity(const PerplexityArgs& args) {
   const result<Perplexity> done = molmo::perplexity(**session, *ids, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   bar.clear();
-  if (!done) return interrupted(done.error());
+  if (!done) return ended(interrupts, failure_of_work(done.error()));
 
   const double bytes_per_token = static_cast<double>(words->size()) / static_cast<double>(ids->size());
   const double bits_per_byte = done->per_token() / std::log(2.0) / bytes_per_token;

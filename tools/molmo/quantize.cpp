@@ -16,10 +16,9 @@ namespace molmo_tool {
 
 result<int> quantize(const QuantizeArgs& args) {
   QuantizeOptions options;
-  bool known = false;
-  for (int i = 0; i < Formats::size; ++i)
-    if (args.format == format_name(static_cast<FormatId>(i))) options.format = static_cast<FormatId>(i), known = true;
-  if (!known) return usage_error(text("--format is ", in_quotes(args.format), "; there are q8, q4, bf16, f16 and f32"));
+  const std::optional<FormatId> format = format_named(args.format);
+  if (!format) return usage_error(text("--format is ", in_quotes(args.format), "; there are q8, q4, bf16, f16 and f32"));
+  options.format = *format;
   if (args.out.empty()) return usage_error("--out is empty; name a new folder");
   if (!args.keep.empty() || !is_block_format(options.format)) options.keep.clear();
   for (std::size_t at = 0; at < args.keep.size();) {
@@ -38,10 +37,7 @@ result<int> quantize(const QuantizeArgs& args) {
   const auto start = std::chrono::steady_clock::now();
   const result<QuantizeReport> done = quantize_checkpoint(args.directory, args.out, options);
   bar.clear();
-  if (!done) {
-    if (done.error().code == errc::cancelled && interrupts.requested()) return interrupts.exit_code();
-    return fail(done.error());  // errc::invalid_argument is --keep: wrong usage
-  }
+  if (!done) return ended(interrupts, fail(done.error()));  // errc::invalid_argument is --keep: wrong usage
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   Output out;

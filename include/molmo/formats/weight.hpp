@@ -15,6 +15,8 @@
 #include <molmo/formats/q8.hpp>
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 namespace molmo::inline v0 {
@@ -63,6 +65,13 @@ decltype(auto) with_format(FormatId id, Body&& body) {
 /// The name of a format: "f32", "bf16", ...
 [[nodiscard]] inline const char* format_name(FormatId id) {
   return with_format(id, []<class F>(F) -> const char* { return F::name; });
+}
+
+/// The format of this name, if there is one.
+[[nodiscard]] inline std::optional<FormatId> format_named(std::string_view name) {
+  for (int i = 0; i < Formats::size; ++i)
+    if (format_name(static_cast<FormatId>(i)) == name) return static_cast<FormatId>(i);
+  return std::nullopt;
 }
 
 /// Rows that a panel interleaves.
