@@ -17,6 +17,10 @@ endif()
 
 set(MOLMO_WARNINGS -Wall -Wextra -Wconversion -Wshadow)
 
+# Seconds of wall time after which a test counts as hanging. Generous, because the machines that run the tests may be busy
+# with other work; what has a limit of its own counts CPU time.
+set(MOLMO_TEST_PATIENCE 3600)
+
 # molmo_own_target(<target>): warnings and the instruction set of this machine.
 function(molmo_own_target target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
@@ -52,13 +56,17 @@ endfunction()
 # molmo_find(<package> <target> <purpose> <Debian package> <result variable>): an optional package of our own programs.
 function(molmo_find package target purpose debian result)
   if(NOT TARGET ${target})
-    find_package(${package} QUIET)
+    molmo_find_package(${package})
   endif()
   if(TARGET ${target})
     set(${result} TRUE PARENT_SCOPE)
   else()
     set(${result} FALSE PARENT_SCOPE)
-    message(STATUS "${purpose}: skipped, ${package} not found; on Debian and Ubuntu: apt install ${debian}")
+    set(why "not found")
+    if(MOLMO_BROKEN_${package})
+      set(why "fails: ${MOLMO_BROKEN_${package}}")
+    endif()
+    message(STATUS "${purpose}: skipped, ${package} ${why}; on Debian and Ubuntu: apt install ${debian}")
   endif()
 endfunction()
 

@@ -42,6 +42,7 @@ present() {
     pkg-config) have_command pkg-config ;;
     libxsimd-dev) have_header xsimd/xsimd.hpp ;;
     libdnnl-dev) have_header dnnl.hpp ;;
+    ocl-icd-opencl-dev) have_header CL/cl.h ;;  # oneDNN's CMake file demands it, its package only recommends it
     libeigen3-dev) have_header eigen3/Eigen/Core ;;
     nlohmann-json3-dev) have_header nlohmann/json.hpp ;;
     libcli11-dev) have_header CLI/CLI.hpp ;;

@@ -62,6 +62,20 @@ case $case in
     "$CXX" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -I"$prefix/include" "$here/hostile/main.cpp" -pthread -o "$work/hostile"
     "$work/hostile"
     ;;
+  broken_package)
+    # An optional package that breaks is skipped with one line; one that was asked for is an error.
+    rm -rf "${work:?}/$case"
+    configure() {
+      "$CMAKE" -S "$source" -B "$work/$case" -G "$GENERATOR" -DCMAKE_CXX_COMPILER="$CXX" "-Ddnnl_DIR=$here/$case" -DMOLMO_BUILD_TESTS=OFF \
+        -DMOLMO_BUILD_TOOLS=OFF -DMOLMO_BUILD_EXAMPLES=OFF -DMOLMO_BUILD_BENCHMARKS=OFF "$@" > "$work/$case.log" 2>&1
+    }
+    configure || { cat "$work/$case.log"; echo "a broken package ends the configuration"; exit 1; }
+    grep "molmo::onednn: skipped, the CMake file of dnnl fails: broken on purpose" "$work/$case.log" || { cat "$work/$case.log"; exit 1; }
+    if configure -DMOLMO_ONEDNN=ON; then
+      echo "MOLMO_ONEDNN=ON goes on without oneDNN"
+      exit 1
+    fi
+    ;;
   *)
     echo "no consumer is called $case"
     exit 2
