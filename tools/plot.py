@@ -6,16 +6,18 @@
                        --peers results.json [--out docs]
 
   bench.json     molmo bench MODEL --json                     roofline.svg
-  threads.json   molmo_bench_threads --json                   threads.svg, context.svg
+  threads.json   molmo_bench_threads --json                   context.svg; threads.svg of three counts or more
   latency.json   molmo_bench_latency --json                   latency.svg
   gemm.json      molmo_bench_gemm --json                      gemm.svg     (several files: --gemm one.json two.json)
-  results.json   benchmarks/peers                             peers_decode.svg, peers_prefill.svg
-Each picture is drawn if its file is given. Colours are chosen for white and for dark pages; text stays text.
+  results.json   benchmarks/peers                             peers.svg, peers_decode.svg, peers_prefill.svg
+Each picture is drawn if its file is given; docs/data holds the files of the pictures in docs. Colours are chosen for
+white and for dark pages; text stays text.
 Needs matplotlib (tools/requirements.txt).
 """
 import argparse
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -23,11 +25,17 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
+from matplotlib.patches import Patch  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator  # noqa: E402
 
 INK = "#7a828c"  # readable on white and on black
 OURS = "#e8590c"
 OTHERS = ["#3b82f6", "#2f9e44", "#9775fa", "#d6336c", "#0c8599", "#b08900", "#868e96", "#5c7cfa"]
+KINDS = ["f32", "bf16", "f16", "q8", "q4"]
+NAMES = {"llama_cpp": "llama.cpp", "torch": "PyTorch", "onnxruntime": "ONNX Runtime", "ctranslate2": "CTranslate2",
+         "openvino": "OpenVINO", "openblas": "OpenBLAS", "blis": "BLIS", "eigen": "Eigen", "onednn": "oneDNN",
+         "molmo f32": "molmo, row by row", "molmo f32 packed": "molmo, in panels"}
 MARKS = ["s", "^", "D", "v", "P", "X", "<", ">"]
 
 plt.rcParams.update({
@@ -96,17 +104,76 @@ def in_order(items):
     return list(dict.fromkeys(items))
 
 
+def together(dots, near=1.03):
+    """Dots of one colour that nearly coincide get one label: [(x, y, "head, gate up", colour)]."""
+    out = []
+    for x, y, name, color in dots:
+        for i, (ox, oy, names, other) in enumerate(out):
+            if other == color and max(x / ox, ox / x) < near and max(y / oy, oy / y) < near:
+                out[i] = (ox, oy, f"{names}, {name}", color)
+                break
+        else:
+            out.append((x, y, name, color))
+    return out
+
+
+def name_dots(figure, ax, dots):
+    """Writes each name beside its dot: to the right, or to the left where only the right has a neighbour.
+
+    Names that would lie on one another move up and down until they do not, and those that a dot is in the way of move
+    past it; a thin line then leads to the dot. Distances are in pixels of the canvas."""
+    figure.canvas = FigureCanvasAgg(figure)  # measures text
+    figure.canvas.draw()
+    centres = [tuple(ax.transData.transform((x, y))) for x, y, _, _ in dots]
+    to_points = 72 / figure.dpi
+    line_height, beside = 11 / to_points, 8 / to_points
+
+    def blocked(i, sign):
+        x, y = centres[i]
+        return any(0 < sign * (cx - x) < 5 * beside and abs(cy - y) < line_height for cx, cy in centres)
+
+    def width_of(name):
+        probe = ax.text(0, 0, name, fontsize=8, transform=None)
+        width = probe.get_window_extent().width
+        probe.remove()
+        return width
+
+    for sign in (1, -1):
+        mine = [i for i in range(len(dots)) if (-1 if blocked(i, 1) and not blocked(i, -1) else 1) == sign]
+        mine.sort(key=lambda i: -centres[i][1])
+        at = {i: centres[i][1] for i in mine}
+        for _ in range(100):
+            for k, i in enumerate(mine):
+                for j in mine[k + 1:]:
+                    overlap = line_height - (at[i] - at[j])
+                    if overlap > 0 and abs(centres[i][0] - centres[j][0]) < 10 * beside:
+                        at[i], at[j] = at[i] + overlap / 2, at[j] - overlap / 2
+        for i in mine:
+            (x, y), (left, up, name, color) = centres[i], dots[i]
+            start, width = x + sign * beside, width_of(name)
+            for cx, cy in sorted(centres, key=lambda c: sign * c[0]):
+                if abs(cy - at[i]) < 0.8 * line_height and -beside < sign * (cx - start) < width:
+                    start = cx + sign * beside
+            moved = math.hypot(start - x, at[i] - y) > 1.3 * beside
+            ax.annotate(name, (left, up), fontsize=8, color=color, va="center", ha="left" if sign > 0 else "right",
+                        xytext=((start - x) * to_points, (at[i] - y) * to_points), textcoords="offset points",
+                        arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+                        if moved else None)
+
+
 def roofline(bench, folder):
     limits = bench["limits"][-1]
     figure, ax = plt.subplots(figsize=(7.2, 4.2))
     peak = limits["flops"] / 1e9
     groups = [("a decode step", bench.get("decode_ops", [])), ("a prefill", bench.get("prefill_ops", []))]
-    groups = [(label, [op for op in ops if op["flops_per_second"] > 0 and op["op"] != "norms"]) for label, ops in groups]
+    groups = [(label, [op for op in ops if op["flops_per_second"] > 0 and op["op"] != "norms"])
+              for label, ops in groups]
     lowest = min([op["flops_per_second"] / 1e9 for _, ops in groups for op in ops], default=1)
     left, right = 0.1, 400
     bottom, top = min(lowest * 0.6, left * limits["read_memory"] / 1e9 * 0.8), peak * 1.8
-    ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(bottom, top), xlabel="arithmetic intensity, FLOP per byte",
-           ylabel="GFLOP/s", title=f"{Path(bench['model']).name}, {bench['threads']} thread{'s' * (bench['threads'] > 1)}")
+    ax.set(xscale="log", yscale="log", xlim=(left, right), ylim=(bottom, top), ylabel="GFLOP/s",
+           xlabel="arithmetic intensity, FLOP per byte",
+           title=f"{Path(bench['model']).name}, {bench['threads']} thread{'s' * (bench['threads'] > 1)}")
     box = ax.get_window_extent()
     slope = math.degrees(math.atan2(box.height / math.log10(top / bottom), box.width / math.log10(right / left)))
     for key, name in (("read_l2", "L2"), ("read_l3", "L3"), ("read_memory", "memory")):
@@ -115,28 +182,18 @@ def roofline(bench, folder):
         ax.annotate(f"{name} {bandwidth:.0f} GB/s", (left * 1.15, left * 1.15 * bandwidth), rotation=slope, fontsize=8,
                     rotation_mode="anchor", xytext=(0, 4), textcoords="offset points")
     ax.plot([left, right], [peak, peak], color=INK, linewidth=1)
-    ax.annotate(f"f32 multiply-add {peak:.0f} GFLOP/s", (right, peak), ha="right", fontsize=8, xytext=(0, 4),
+    ax.annotate(f"f32 multiply-add {peak:.0f} GFLOP/s", (left * 1.15, peak), fontsize=8, xytext=(0, 4),
                 textcoords="offset points")
+    dots = []
     for i, (label, ops) in enumerate(groups):
-        points = sorted(((op["flops_per_second"] / op["bytes_per_second"], op["flops_per_second"] / 1e9, op["op"]) for op in ops),
-                        key=lambda p: -p[1])
         style = series_style(i)
+        points = [(op["flops_per_second"] / op["bytes_per_second"], op["flops_per_second"] / 1e9, op["op"])
+                  for op in ops]
         ax.plot([p[0] for p in points], [p[1] for p in points], linestyle="", label=label, **style)
-        # Of points that lie close together, every other label stands to the left, and those of one side below one another.
-        taken = {1: [], -1: []}
-        for x, y, name in points:
-            def lower(side):
-                at = y
-                while any(abs(math.log10(x / tx)) < 0.35 and at > ty / 1.16 for tx, ty in taken[side]):
-                    at /= 1.03
-                return at
-            side = 1 if lower(1) >= lower(-1) else -1
-            at = lower(side)
-            taken[side].append((x, at))
-            ax.annotate(name, (x, at), fontsize=8, color=style["color"], ha="left" if side > 0 else "right",
-                        xytext=(7 * side, -3), textcoords="offset points")
+        dots += [(x, y, name, style["color"]) for x, y, name in sorted(points, key=lambda p: -p[1])]
     plain_logs(ax.xaxis), plain_logs(ax.yaxis)
     ax.legend(loc="lower right")
+    name_dots(figure, ax, together(dots))
     save(figure, folder, "roofline.svg")
 
 
@@ -148,13 +205,15 @@ def curves(rows, works, x, x_label, titles, folder, name, log_x):
     keys = in_order((r["model"], r["format"]) for r in rows)
     for ax, work in zip(axes[0], panels):
         for i, (model, kind) in enumerate(keys):
-            some = sorted((r for r in rows if (r["model"], r["format"], r["work"]) == (model, kind, work)), key=lambda r: r[x])
+            some = [r for r in rows if (r["model"], r["format"], r["work"]) == (model, kind, work)]
+            some.sort(key=lambda r: r[x])
             if not some:
                 continue
             xs, ys = [r[x] for r in some], [r["tokens/s"] for r in some]
             style = series_style(i)
             ax.plot(xs, ys, label=f"{model} {kind}", **style)
-            ax.fill_between(xs, [r["min"] for r in some], [r["max"] for r in some], color=style["color"], alpha=0.15, linewidth=0)
+            ax.fill_between(xs, [r["min"] for r in some], [r["max"] for r in some], color=style["color"], alpha=0.15,
+                            linewidth=0)
         ax.set(xlabel=x_label, title=titles[work], yscale="log")
         if log_x:
             ax.set_xscale("log", base=2)
@@ -168,7 +227,9 @@ def curves(rows, works, x, x_label, titles, folder, name, log_x):
 
 
 def threads(rows, folder):
-    curves(rows, ["decode", "prefill"], "threads", "threads", {"decode": "decode", "prefill": "prefill"}, folder, "threads.svg", False)
+    if len({r["threads"] for r in rows if r["work"] != "context"}) > 2:  # two points are better read in a table
+        curves(rows, ["decode", "prefill"], "threads", "threads", {"decode": "decode", "prefill": "prefill"}, folder,
+               "threads.svg", False)
     curves([r for r in rows if r["work"] == "context"], ["context"], "context", "positions in the cache",
            {"context": "decode"}, folder, "context.svg", True)
 
@@ -209,10 +270,11 @@ def gemm(rows, folder):
             found = {r["M"]: r for r in rows if (r["K x N"], r["engine"]) == (shape, engine)}
             xs = [ms.index(m) - 0.42 + (i + 0.5) * width for m in found]
             ax.bar(xs, [r["% of limit"] for r in found.values()], width, color=style["color"], alpha=style["alpha"],
-                   label=engine if ax is axes[0][0] else None)
+                   label=NAMES.get(engine, engine) if ax is axes[0][0] else None)
         ax.set_xticks(range(len(ms)), [str(m) for m in ms])
         ax.set(title=f"K × N = {shape.replace(' x ', ' × ')}", xlabel="rows of x, M")
         ax.grid(axis="x", visible=False)
+        ax.axhline(100, color=INK, linewidth=1.2, linestyle="--")
     axes[0][0].set_ylabel("% of the machine's limit")
     axes[0][0].set_ylim(0, max(100, max(r["% of limit"] for r in rows) * 1.02))
     figure.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=min(len(engines), 6), fontsize=9,
@@ -221,13 +283,62 @@ def gemm(rows, folder):
     save(figure, folder, "gemm.svg")
 
 
+def case_order(case):
+    """(model, type): models by size, odd shapes after the others; types by the bytes of a weight, most first."""
+    model, kind = case
+    number_of = re.fullmatch(r"(odd-)?(\d+)([MB]?)", model)
+    if number_of is None:
+        return 2, 0, model, KINDS.index(kind) if kind in KINDS else len(KINDS), kind
+    odd, digits, letter = number_of.groups()
+    size = int(digits) * {"": 1, "M": 10**6, "B": 10**9}[letter]
+    return 1 if odd else 0, size, model, KINDS.index(kind) if kind in KINDS else len(KINDS), kind
+
+
+def bars(rows, folder):
+    """Bars of tokens/s for the README: a row of panels for decode, one for prefill, a panel for each model."""
+    models = sorted({r["model"] for r in rows if not r["model"].startswith("odd")}, key=lambda m: case_order((m, "")))
+    works = [w for w in ("decode", "prefill") if any(r["work"] == w for r in rows)]
+    engines = sorted({r["engine"] for r in rows}, key=lambda e: (not e.startswith("molmo"), e))
+    size = (3.3 * len(models), 2.3 * len(works) + 0.6)
+    figure, axes = plt.subplots(len(works), len(models), figsize=size, squeeze=False)
+    for line, work in zip(axes, works):
+        for ax, model in zip(line, models):
+            some = [r for r in rows if (r["work"], r["model"]) == (work, model)]
+            kinds = sorted({r["type"] for r in some}, key=KINDS.index)
+            here = [e for e in engines if any(r["engine"] == e for r in some)]
+            width = 0.84 / max(len(here), 2)
+            for x, kind in enumerate(kinds):
+                found = {r["engine"]: r["median"] for r in some if r["type"] == kind}
+                shown = [e for e in here if e in found]
+                for i, engine in enumerate(shown):
+                    at = x + (i - (len(shown) - 1) / 2) * width
+                    ax.bar([at], [found[engine]], width * 0.92, color=style_of(engine, engines)["color"])
+                    if engine.startswith("molmo") or len(shown) < 3:
+                        ax.annotate(number(found[engine]), (at, found[engine]), ha="center", fontsize=8,
+                                    color=style_of(engine, engines)["color"], xytext=(0, 2), textcoords="offset points",
+                                    weight="bold" if engine.startswith("molmo") else "normal")
+            ax.set_xticks(range(len(kinds)), kinds)
+            ax.set_xlim(-0.75, len(kinds) - 0.4)
+            ax.set_ylim(0, max(r["median"] for r in some) * 1.15)
+            ax.set_title(f"{work}, {model} parameters", loc="left")
+            ax.grid(axis="x", visible=False)
+            ax.yaxis.set_major_locator(MaxNLocator(4))
+            ax.yaxis.set_major_formatter(FuncFormatter(number))
+        line[0].set_ylabel("tokens/s")
+    handles = [Patch(color=style_of(e, engines)["color"], label=NAMES.get(e, e)) for e in engines]
+    figure.tight_layout(h_pad=1.2)
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.01), ncols=len(engines), fontsize=9)
+    save(figure, folder, "peers.svg")
+
+
 def peers(rows, work, folder):
     rows = [r for r in rows if r["work"] == work and r.get("median")]
     if not rows:
         return
     most = max(r["threads"] for r in rows)
     rows = [r for r in rows if r["threads"] == most]
-    cases, engines = in_order((r["model"], r["type"]) for r in rows), in_order(r["engine"] for r in rows)
+    cases = sorted({(r["model"], r["type"]) for r in rows}, key=case_order)
+    engines = in_order(r["engine"] for r in rows)
     engines.sort(key=lambda e: (not e.startswith("molmo"), e))
     figure, ax = plt.subplots(figsize=(7.2, 0.34 * len(cases) + 1.4))
     for engine in reversed(engines):
@@ -237,14 +348,18 @@ def peers(rows, work, folder):
         style = style_of(engine, engines)
         ax.errorbar(xs, ys, xerr=[[x - r["min"] for x, r in zip(xs, some)], [r["max"] - x for x, r in zip(xs, some)]],
                     color=style["color"], linestyle="", elinewidth=1, alpha=0.5)
-        ax.plot(xs, ys, linestyle="", color=style["color"], marker=style["marker"], label=engine,
+        ax.plot(xs, ys, linestyle="", color=style["color"], marker=style["marker"], label=NAMES.get(engine, engine),
                 markersize=7 if engine.startswith("molmo") else 5)
     for r in rows:  # how far the machine could go
         if r.get("limit") and r["engine"].startswith("molmo"):
             y = len(cases) - 1 - cases.index((r["model"], r["type"]))
             ax.plot([r["limit"]], [y], marker="|", markersize=11, color=INK, linestyle="")
     ax.set_yticks(range(len(cases)), [f"{m} {t}" for m, t in reversed(cases)])
-    ax.set(xscale="log", xlabel="tokens/s (line: slowest to fastest" + ("; bar: limit)" if any(r.get("limit") for r in rows) else ")"),
+    for i in range(1, len(cases)):
+        if cases[i][0] != cases[i - 1][0]:  # another model
+            ax.axhline(len(cases) - i - 0.5, color=INK, linewidth=0.8)
+    limits = "; bar: limit" if any(r.get("limit") for r in rows) else ""
+    ax.set(xscale="log", xlabel=f"tokens/s (line: slowest to fastest{limits})",
            title=f"{work}, {most} thread{'s' * (most > 1)}")
     plain_logs(ax.xaxis)
     ax.set_ylim(-0.6, len(cases) - 0.4)
@@ -277,8 +392,12 @@ def main():
         gemm(rows_of(args.gemm), args.out)
     if args.peers:
         results = read(args.peers)
+        rows = results["rows"] if isinstance(results, dict) else results
         for work in ("decode", "prefill"):
-            peers(results["rows"] if isinstance(results, dict) else results, work, args.out)
+            peers(rows, work, args.out)
+        most = max((r["threads"] for r in rows), default=0)
+        bars([r for r in rows if r.get("median") and r["work"] in ("decode", "prefill")
+                      and r["threads"] == most], args.out)
 
 
 if __name__ == "__main__":
