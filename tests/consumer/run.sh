@@ -35,7 +35,11 @@ case $case in
     (cd "$prefix/include" && find molmo -type f) | LC_ALL=C sort > "$work/installed"
     diff "$work/headers" "$work/installed" || { echo "the installed headers are not those of the tree"; exit 1; }
     ;;
-  find_package | components | add_subdirectory | fetch_content | two_units)
+  find_package)
+    project
+    grep -q 'find_package(molmo COMPONENTS xsimd ...)' "$work/$case.log" || { echo "nothing says that COMPONENTS are missing"; exit 1; }
+    ;;
+  components | add_subdirectory | fetch_content | two_units)
     project
     ;;
   pkg_config)
