@@ -3,9 +3,10 @@
 //
 // The pool keeps threads - 1 workers. A step is announced by one atomic counter; workers that are awake see it within
 // a fraction of a microsecond, because they spin for a short while after each step before they sleep. They never spin
-// on a machine with fewer cores than threads, and who spins for long keeps offering its core to others. Work is split statically by the callers, so results do not depend on
-// how many threads there are, nor on who runs which part. If a step is already running (a second session in another
-// thread, or a nested call), the caller runs all parts itself: the same result, no waiting, no deadlock.
+// on a machine with fewer cores than threads, and a thread that spins for long keeps offering its core to others. The
+// callers divide the work by fixed rules, so results do not depend on how many threads there are, nor on which thread
+// runs which part. If a step is already running (a second session in another thread, or a nested call), the caller runs
+// all parts itself: the same result, no waiting, no deadlock.
 #pragma once
 
 #include <molmo/core/platform.hpp>
@@ -20,8 +21,8 @@
 
 namespace molmo::inline v0 {
 
-/// Runs parts of a step. Derive from it to use threads of your own. A part may call run() again, and two threads may call
-/// it at once: who cannot hand the parts out then calls all of them itself. Kernels use up to 256 KB of stack.
+/// Runs parts of a step. Derive from it to use threads of your own. A part may call run() again, and two threads may
+/// call it at once: who cannot hand the parts out then calls all of them itself. Kernels use up to 256 KB of stack.
 class Executor {
  public:
   using Body = void (*)(void* data, int part, int parts);
@@ -115,8 +116,8 @@ class ThreadPool final : public Executor {
     return now;
   }
 
-  // Hot for some microseconds; from then on it offers its core again and again, because the thread that it waits for may
-  // have been put on the same one.
+  // Hot for some microseconds; from then on it offers its core again and again, because the thread that it waits for
+  // may have been put on the same one.
   void wait_a_moment(int spin) const {
     if (spin < spins_ && (spin < hot_spins || spin % 16 != 0))
       pause();

@@ -2,9 +2,9 @@
 // How many bytes per second the threads of a backend read, and move, from a cache or from main memory.
 //
 //   measure_read(cpu, bytes, effort)   a table of so many bytes, again and again, each thread its own share
-// A table is read as one long stream, and as eight neighbouring rows walked together, as a matrix-vector product can do;
-// the better one is the limit. On many CPUs the eight rows win by far beyond L2: prefetchers stop at every page, and
-// eight of them run at once. Tables lie in huge pages where the system gives them.
+// A table is read as one long stream, and as eight neighbouring rows walked together, as a matrix-vector product can
+// do; the better one is the limit. On many CPUs the eight rows win by far beyond L2: prefetchers stop at every page,
+// and eight of them run at once. Tables lie in huge pages where the system gives them.
 #pragma once
 
 #include <molmo/backend/huge_pages.hpp>
@@ -50,7 +50,7 @@ inline constexpr index_t probe_rows = 8;
 inline constexpr index_t probe_row = 2048 + 16;
 inline constexpr index_t probe_group = probe_rows * probe_row;
 
-// The sum of n floats, n a multiple of probe_group, in eight registers: eight rows side by side, then the next eight ...
+// The sum of n floats, n a multiple of probe_group, in eight registers: eight rows side by side, then the next eight,
 template <class V>
 float read_work(const float* p, index_t n) {
   V a[probe_rows];
@@ -78,7 +78,8 @@ float stream_work(const float* p, index_t n) {
   return reduce_add(a[0]);
 }
 
-// A table in huge pages, every page of it touched: untouched ones would all be the system's one page of zeros.
+// A table in huge pages, every page of it written to once: pages that nobody has written to are all the same page of
+// zeros, and reading them would measure a cache.
 inline AlignedBytes touched_table(std::size_t bytes) {
   AlignedBytes table = AlignedBytes::zeroed(bytes, 1, &huge_pages());
   if (table.data() != nullptr) std::memset(table.data(), 0, bytes);
@@ -98,8 +99,9 @@ inline index_t dram_floats(const CacheSizes& caches, Effort effort) {
   return static_cast<index_t>(bytes / sizeof(float));
 }
 
-// The next piece of a table that is walked again and again: a call does one piece, not the whole table, so that calls
-// are short beside the time slices of a busy machine and yet find nothing in a cache that the table does not fit.
+// Which piece of a table comes next. A call reads one piece and not the whole table, so that it is short beside the
+// time slices of a busy machine. When a piece comes round again, the rest of the table has pushed it out of every cache
+// that is smaller than the table.
 struct Walk {
   index_t size, piece;
   index_t at = 0;
@@ -112,7 +114,7 @@ struct Walk {
 };
 inline constexpr index_t walk_piece = index_t{1} << 19;  // floats, 2 MB
 
-// Reads `floats` floats, each thread its own share of whole groups of rows.
+// How fast `floats` floats are read; each thread has its own share, a whole number of groups of rows.
 template <class Arch>
 Rate read_rate(const Xsimd<Arch>& cpu, const float* data, index_t floats, Effort effort,
                ReadOrder order = ReadOrder::best) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this machine can do with the threads and the instruction set of a backend, in one record: multiply-adds of floats
-// and of bytes per second (peak.hpp), bytes read per second from L2, L3 and main memory, bytes moved per second where a
-// pass also writes (bandwidth.hpp), and what a parallel step costs.
+// What this machine can do with the threads and the instruction set of a backend, in one record: multiply-adds of
+// floats and of bytes per second (peak.hpp), bytes read per second from L2, L3 and main memory, bytes moved per second
+// where a pass also writes (bandwidth.hpp), and what a parallel step costs.
 //
 //   Machine m = measure_machine(cpu, Effort::quick);      about 0.3 s; Effort::full: 4 s
 // Every benchmark divides by limits measured in its own run.
@@ -30,7 +30,8 @@ struct Machine {
   Timing barrier;  ///< seconds of a parallel step that does nothing
 };
 
-/// Measures everything, the threads pinned to cores meanwhile. Allocates up to 128 MB (quick) or 1 GB (full); what could not be measured stays zero.
+/// Measures everything, with the threads pinned to cores. Allocates up to 128 MB (quick) or 1 GB (full); what could not
+/// be measured stays zero.
 template <class Arch, int Level = detail::int8_level>
 [[nodiscard]] Machine measure_machine(const Xsimd<Arch>& cpu, Effort effort) {
   using namespace detail;

@@ -3,9 +3,10 @@
 //
 //   Timing t = time_calls([&] { on(cpu, y) = x + silu(gate) * up; keep(y.data()); });
 //   auto [a, b] = time_in_turn(options, one, other);      A B B A A B B A ..., so that a slow minute hits both
-// A batch repeats the call until it lasts half a millisecond. That is long beside the clock's resolution and short
-// beside the time slices of other programs: on a busy core most batches run undisturbed, and the median of many is the
-// figure; the fastest and the slowest say how noisy it was. share_of_limit() puts it beside the limits of machine.hpp.
+// A batch repeats the call until it lasts half a millisecond. That is long compared with the clock's resolution and
+// short compared with the time slices of other programs: on a busy core most batches run undisturbed. The median of
+// many batches is the result; the fastest and the slowest say how noisy it was. share_of_limit() compares it with the
+// limits of machine.hpp.
 #pragma once
 
 #include <algorithm>

@@ -35,7 +35,7 @@ class PinThreads {
       before_[i].known = sched_getaffinity(0, sizeof before_[i].cores, &before_[i].cores) == 0;
       if (before_[i].known) (void)sched_setaffinity(0, sizeof one, &one);
     });
-    // An executor that is busy lets one thread do several parts: what it may use is what it found first.
+    // A busy executor lets one thread run several parts: what it had before the first of them is what it gets back.
     for (std::size_t i = 0; i < before_.size(); ++i)
       for (std::size_t first = 0; first < i; ++first)
         if (before_[first].thread == before_[i].thread) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // LlmConfig: the sizes and switches of a decoder as a value, to be put between angle brackets: Llm<config>.
 //
-// Field names are those of the Molmo/OLMo configurations. Scalars only (a config is a template argument, and nvcc
-// launches no kernel whose type mentions one with an array in it); 0 means "as the field's comment says". Checked<config> refuses contradictory values while compiling.
+// Field names are those of the Molmo/OLMo configurations. Scalars only: a config is a template argument, and nvcc
+// launches no kernel whose type mentions one with an array in it. What 0 means stands beside the field. Checked<config>
+// refuses contradictory values while compiling.
 #pragma once
 
 #include <molmo/core/shape.hpp>
@@ -11,7 +12,7 @@
 
 namespace molmo::inline v0 {
 
-/// Where the weights of a block live. Both compute the same function.
+/// How the matrices of a block are stored. Both compute the same function.
 enum class BlockType : std::uint8_t {
   llama,       ///< separate q, k, v, gate and up matrices (Hugging Face checkpoints)
   sequential,  ///< fused att_proj = rows [q; k; v] and ff_proj = rows [up; gate] (Molmo and OLMo checkpoints)

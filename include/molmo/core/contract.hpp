@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens when a caller breaks a precondition that the types could not check: the number of tokens of two operands
-// differs, or an output overlaps an operand at another index.
+// What happens when a caller breaks a precondition that the types could not check: two operands have different numbers
+// of tokens, or an output overlaps an operand at another index.
 //
 // Such a call throws contract_error before anything is written. Without exceptions it traps: there is no value that
 // the expression could return. Sessions, loaders and tools check their input and never get here.

@@ -28,7 +28,7 @@ class MemoryResource {
   /// `bytes` bytes aligned to `alignment`, or nullptr.
   virtual void* allocate(std::size_t bytes, std::size_t alignment) noexcept = 0;
   virtual void deallocate(void* p, std::size_t bytes, std::size_t alignment) noexcept = 0;
-  /// Are the bytes that it hands out zero? Then nobody zeroes them again, which would touch every page.
+  /// Whether the bytes that it hands out are zero already. Then nobody zeroes them again: that would touch every page.
   [[nodiscard]] virtual bool gives_zeroes() const noexcept { return false; }
 };
 

@@ -3,10 +3,10 @@
 // neighbouring outputs: a kernel streams through memory and never adds across a register.
 //
 //   plain numbers   data[N/16][K][16]
-//   q8, q4          scales[N/16][K/32][16] in f16, and codes[N/16][K/32][B/4][16][4] in bytes, B = 32 or 16 bytes a block:
-//                   byte b of the block of row n, in the order of its format, is codes[n/16][block][b/4][n%16][b%4]
-// N is filled up to 16 with zero rows and K to whole blocks with zeros. The layout is the same on every machine, so a file
-// that holds it is mapped and used as it is. Packing keeps every value; it is done when small models are loaded
+//   q8, q4          scales[N/16][K/32][16] in f16, and codes[N/16][K/32][B/4][16][4] in bytes, B = 32 or 16 bytes a
+//                   block: byte b of the block of row n, in its format's order, is codes[n/16][block][b/4][n%16][b%4]
+// N is filled up to 16 with zero rows and K to whole blocks with zeros. The layout is the same on every machine, so a
+// file that holds it is mapped and used as it is. Packing keeps every value; it is done when small models are loaded
 // (run/weights.hpp) and by `molmo quantize`.
 #pragma once
 
@@ -31,7 +31,7 @@ struct PanelBytes {
   });
 }
 
-/// Can matrices of this format be packed? Those of formats that only decode stay row after row.
+/// Can matrices of this format be packed into panels? Of a format that has `decode` and nothing more they stay in rows.
 [[nodiscard]] inline bool has_panels(FormatId format) {
   return with_format(format, []<class F>(F) { return PlainFormat<F> || BlockFormat<F>; });
 }
@@ -73,8 +73,9 @@ MOLMO_NOINLINE inline void read_row(const WeightMatrix& m, index_t n, float* out
   });
 }
 
-/// Copies the rows of `from`, which lies row after row, into panels: `data` and `scales` are zeroed and have the bytes of
-/// panel_bytes(format, rows, cols). Packing piece by piece is packing several matrices, of 16 rows or a multiple each.
+/// Copies the rows of `from`, which lies row after row, into panels: `data` and `scales` are zeroed and have the bytes
+/// of panel_bytes(format, rows, cols). A large matrix may be packed in pieces, each as a matrix of its own; all of them
+/// but the last have a multiple of 16 rows.
 inline void pack_panels(const WeightMatrix& from, std::byte* data, std::byte* scales) {
   with_format(from.format, [&]<class F>(F) {
     const index_t blocks = format_blocks<F>(from.cols);
@@ -91,7 +92,7 @@ inline void pack_panels(const WeightMatrix& from, std::byte* data, std::byte* sc
             for (index_t i = 0; i < codes; i += 4) std::memcpy(to + i * panel_rows + r * 4, block + 2 + i, 4);
           }
       } else {
-        constexpr index_t strip = 16;  // columns of which reads and writes stay in the first cache
+        constexpr index_t strip = 16;  // columns at a time, so that reads and writes stay in the L1 cache
         for (index_t k = 0; k < blocks; k += strip)
           for (index_t r = 0; r < here; ++r)
             for (index_t c = k; c < (k + strip < blocks ? k + strip : blocks); ++c)

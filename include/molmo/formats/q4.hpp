@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// q4: blocks of 32 weights, w[i] = d * (n[i] - 8), d in f16 and n in four bits; 4.5 bits a weight. A block is 18 bytes: d,
-// then 16 bytes of which byte j holds n[j] below and n[j + 16] above. Values and bytes are those of GGUF's Q4_0.
+// q4: blocks of 32 weights, w[i] = d * (n[i] - 8), d in f16 and n in four bits; 4.5 bits a weight. A block is 18 bytes:
+// d, then 16 bytes of which byte j holds n[j] below and n[j + 16] above. Values and bytes are those of GGUF's Q4_0.
 //
-//   d = m / -8, m the first weight of largest magnitude with its sign;   n = w / d + 8.5 cut to a whole number, at most 15
-// 1 / d, the product and the sum are each rounded to f32, so that a tie falls the same way on every machine and as in GGUF's
-// Python code (its C code leaves it to the compiler whether the product is rounded).
+//   d = m / -8, m the first weight of largest magnitude with its sign
+//   n = w / d + 8.5 cut to a whole number, at most 15
+// 1 / d, the product and the sum are each rounded to f32, so that a tie falls the same way on every machine and as in
+// GGUF's Python code (its C code leaves it to the compiler whether the product is rounded).
 #pragma once
 
 #include <molmo/formats/format.hpp>
@@ -20,7 +21,7 @@ struct Q4 {
   static constexpr index_t block = 32;
   static constexpr index_t bytes = 18;
   static constexpr int bits = 4;
-  static constexpr float smallest = 0x1p-126f;  // below, 1 / d may be infinite; f16 ends long before
+  static constexpr float smallest = 0x1p-126f;  // below this 1 / d may be infinite; f16 has no d so small
 
   static void decode(const std::byte* p, float* out) {
     f16 d;
@@ -31,7 +32,8 @@ struct Q4 {
       out[i + 16] = d * static_cast<float>((both >> 4) - 8);
     }
   }
-  /// `in`: 32 finite numbers below 524 000, so that d fits f16. Numbers so small that d rounds to 0 (2.4e-7) become zeros.
+  /// `in`: 32 finite numbers below 524 000, so that d fits f16. If they are so small that d rounds to 0 (2.4e-7), they
+  /// become zeros.
   static void encode(const float* in, std::byte* p) {
     float largest = 0, extreme = 0;
     for (index_t i = 0; i < block; ++i)
@@ -43,8 +45,9 @@ struct Q4 {
     const float inverse = std::fabs(d) > smallest ? 1.0f / d : 0.0f;
     const f16 stored(d);
     std::memcpy(p, &stored, sizeof stored);
-    // The product by way of double, where it is exact, and out of the range of float: otherwise compilers that have a fused
-    // multiply-add use it, which leaves out the first of the two roundings.
+    // The product is made in double, where it is exact, and then rounded to float. Made in float, a compiler might fuse
+    // it with the sum that follows and leave out this rounding. The factor 2^100 puts it out of the range of float:
+    // otherwise the compiler would go back to float by itself.
     const double high = static_cast<double>(inverse) * 0x1p100;
     const auto code = [&](float x) {
       const auto scaled = static_cast<float>(static_cast<double>(x) * high * 0x1p-100);

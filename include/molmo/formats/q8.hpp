@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// q8: blocks of 32 weights, w[i] = d * q[i], d in f16 and q in int8; 8.5 bits a weight. A block is 34 bytes: d, then q. The
-// values, and the bytes of a row of blocks, are those of GGUF's Q8_0.
+// q8: blocks of 32 weights, w[i] = d * q[i], d in f16 and q in int8; 8.5 bits a weight. A block is 34 bytes: d, then q.
+// The values, and the bytes of a row of blocks, are those of GGUF's Q8_0.
 //
 //   d = max |w| / 127,   q = w / d rounded to the nearest, halves away from zero; the codes are made with d in f32
 #pragma once
@@ -18,7 +18,7 @@ struct Q8 {
   static constexpr index_t block = 32;
   static constexpr index_t bytes = 34;
   static constexpr int bits = 8;
-  static constexpr float smallest = 0x1p-126f;  // below, 1 / d may be infinite; f16 ends long before
+  static constexpr float smallest = 0x1p-126f;  // below this 1 / d may be infinite; f16 has no d so small
 
   static void decode(const std::byte* p, float* out) {
     f16 d;

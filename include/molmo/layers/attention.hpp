@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: q, k, v projections (+ biases, clip_qkv, QK-norm), RoPE, attention over the KV cache, output projection.
 //
-//   one parallel step for q, k and v, in which the thread that finished a head normalises and rotates it and writes keys and
-//   values into the cache; attention; the output projection adds the residual
-// The projections may be three matrices or the rows of one (att_proj = [q; k; v]): the same code reads both.
+//   1. q, k and v in one parallel step. The thread that has calculated a head also normalises and rotates it, and
+//      writes its keys and values into the cache.
+//   2. Attention over the cache.
+//   3. The output projection, which adds the residual as it stores its results.
+// q, k and v may be three matrices, or the rows of one (att_proj = [q; k; v]): the same code reads both.
 #pragma once
 
 #include <molmo/layers/linear.hpp>
@@ -13,7 +15,8 @@
 
 namespace molmo::inline v0 {
 
-/// What an Attention is; part of its type. Neither depth nor vocabulary is, so models with equal heads share code.
+/// The sizes that make up an Attention's type. Depth and vocabulary are not among them, so models whose heads are equal
+/// share code.
 struct AttentionShape {
   index_t d_model = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0;
   bool qkv_bias = false, out_bias = false;
@@ -27,7 +30,7 @@ struct AttentionShape {
   [[nodiscard]] constexpr index_t qkv_width() const { return q_width() + 2 * kv_width(); }
 };
 
-/// Values that are no part of the type.
+/// Numbers that an Attention needs while it runs and that are no part of its type.
 struct AttentionOptions {
   double norm_eps = 1e-5;
   double clip_qkv = 0;
@@ -39,20 +42,20 @@ struct KvLayer {
   index_t past = 0;
 };
 
-/// Memory for one step, owned by the session: [tokens][qkv_width], [tokens][q_width], the RoPE tables, and
-/// attention_scratch() floats, or null.
+/// Memory for one step, owned by the session.
 struct AttentionScratch {
-  float* qkv = nullptr;
-  float* heads = nullptr;
-  const float* cosines = nullptr;
+  float* qkv = nullptr;            ///< [tokens][qkv_width]: q, k and v of each token, one after another
+  float* heads = nullptr;          ///< [tokens][q_width]: what attention returns
+  const float* cosines = nullptr;  ///< [tokens][head_dim / 2], the tables of RoPE
   const float* sines = nullptr;
-  float* partial = nullptr;
+  float* partial = nullptr;        ///< attention_scratch() floats; null: long contexts have fewer parts to share
 };
 
-/// What follows a projection (Product::then): the thread that stored columns finishes their heads. Behind a pointer, so that
-/// models share the products.
+/// What happens to columns of a projection once they are stored (Product::then): the thread that stored them
+/// normalises, rotates and caches the heads they hold. It is called through a pointer, so that models of different
+/// types share one compiled matmul.
 struct FinishHeads {
-  void (*run)(const FinishHeads& f, index_t begin, index_t end) = nullptr;  ///< null: nothing yet
+  void (*run)(const FinishHeads& f, index_t begin, index_t end) = nullptr;  ///< null: heads are finished later
   const void* layer = nullptr;
   const void* ctx = nullptr;
   const NewHeads* heads = nullptr;
@@ -127,7 +130,7 @@ struct Attention {
   }
 
  private:
-  /// May threads share the columns of q, k and v between whole heads? (Threads take whole panels of 16.)
+  /// Can threads, which take whole panels of 16 columns, divide those of q, k and v without cutting a head in two?
   static constexpr bool heads_fill_panels = S.head_dim % panel_rows == 0 || panel_rows % S.head_dim == 0;
 
   /// Columns [begin, end) of [q | k | v], whole heads: normalised (per head), rotated, stored in the cache.

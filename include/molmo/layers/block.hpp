@@ -10,7 +10,7 @@
 
 namespace molmo::inline v0 {
 
-/// What a Block is: a slice of LlmConfig without depth, vocabulary and floating-point values.
+/// What makes up a Block's type: LlmConfig without depth, vocabulary and floating-point values.
 struct BlockShape {
   AttentionShape attention;
   FeedForwardShape feed_forward;

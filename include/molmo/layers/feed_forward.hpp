@@ -37,7 +37,7 @@ struct FeedForward {
     visit("down", down);
   }
 
-  /// hidden = act(gate x) * up x, [tokens, hidden]; `down` is left to the block, which adds the residual with it.
+  /// hidden = act(gate x) * up x, [tokens, hidden]. The block multiplies by `down` and adds the residual.
   template <class Ctx>
   void activate(const Ctx& ctx, View<float, Shape<dyn, S.hidden>> hidden,
                 View<const float, Shape<dyn, S.d_model>> x) const {

@@ -4,9 +4,9 @@
 //   inline constexpr molmo::LlmConfig shrimp{.d_model = 1024, .n_heads = 16, .n_kv_heads = 4, .n_layers = 12, ...};
 //   using Shrimp = molmo::Llm<shrimp>;
 //   static_assert(Shrimp::parameters() < 300'000'000);
-// An object holds views of weights only (they lie in the mapped checkpoint); it is const while it runs, so any number of
-// sessions in any number of threads may share it. Layers are a loop over one block type. The memory of a step, Workspace,
-// and the KV cache belong to the session (run/session.hpp).
+// An object holds views of weights only (they lie in the mapped checkpoint); it is const while it runs, so any number
+// of sessions in any number of threads may share it. Layers are a loop over one block type. The memory of a step,
+// Workspace, and the KV cache belong to the session (run/session.hpp).
 #pragma once
 
 #include <molmo/core/memory.hpp>
@@ -56,8 +56,8 @@ struct NoObserver {
   }
 };
 
-/// Bytes that one more position takes in the KV cache of a model, and those of a workspace for steps of up to `tokens`
-/// tokens: what Llm says of itself, for a config that is a value.
+/// Bytes that one more position takes in the KV cache of a model, and bytes of a workspace for steps of up to `tokens`
+/// tokens. Llm has functions of the same meaning; these are for a config that is known at run time only.
 [[nodiscard]] constexpr index_t kv_bytes_per_token(const LlmConfig& c, KvFormat format = KvFormat::f32) {
   const index_t head = c.head_size() * kv_element_bytes(format) + (format == KvFormat::q8 ? 4 : 0);
   return c.n_layers * 2 * c.kv_heads() * head;

@@ -3,7 +3,7 @@
 //
 //   f32   exact                                       f16, bf16   half of it: 11 and 8 bits of precision
 //   q8    a quarter: int8, one scale per position and head, 1/254 of a head's largest element
-// How they lie is ops/attention/kv.hpp's business. There is room for a multiple of 16 positions.
+// ops/attention/kv.hpp says how they lie in memory. There is room for a multiple of 16 positions.
 #pragma once
 
 #include <molmo/core/memory.hpp>
@@ -34,7 +34,7 @@ class KvCache {
     const std::size_t heads = static_cast<std::size_t>(config.n_layers * config.kv_heads() * h.room);
     const std::size_t bytes = heads * static_cast<std::size_t>(h.head_dim * kv_element_bytes(format));
     c.arena_ = Arena(kv_cache_bytes(config, capacity, format), memory);
-    h.v = c.arena_.template take<std::byte>(bytes);  // values first: a register more than the last row may be read
+    h.v = c.arena_.template take<std::byte>(bytes);  // values first: kernels read up to a register beyond them
     h.k = c.arena_.template take<std::byte>(bytes);
     if (format == KvFormat::q8) {
       h.k_scales = c.arena_.template take<float>(heads);

@@ -91,7 +91,7 @@ class Quantizer {
   [[nodiscard]] status copy(const Conversion& c, SafeTensorsWriter& out);
   template <WeightFormat F>
   [[nodiscard]] status encode(const Conversion& c, index_t row, const float* in, std::byte* out);
-  /// After a piece of a tensor: what was read is not needed again, and may go on or not.
+  /// Called after each piece of a tensor: lets the system forget the bytes that were read, and asks whether to go on.
   [[nodiscard]] status proceed(std::span<const std::byte> done) {
     source_.advise(Advice::dont_need, done);
     read_ += done.size();

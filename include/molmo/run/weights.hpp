@@ -110,7 +110,7 @@ struct Placement {
     };
     const bool panels = m.matrix.layout == Layout::panels;
     const bool divisible = sliced % panel_rows == 0;
-    // Of panels, kernels may expect that they begin at a cache line (codes) and that no load of scales crosses one.
+    // Kernels rely on two things about panels: codes begin at a cache line, and no load of scales crosses one.
     const bool misaligned = panels ? off(m.data, cache_line) || off(m.scales, 2 * panel_rows)
                                    : off(m.data, bytes_per_element(m.data->dtype));
     how = panels && !divisible                                          ? How::unpack

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on Xsimd: keys and values are walked once, in tiles, with the running maximum, the running sum and the output
-// rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
+// Attention on Xsimd: keys and values are walked once, in tiles, with the running maximum, the running sum and the
+// output rescaled when the maximum grows (online softmax, Milakov and Gimelshein 2018; Dao et al. 2022).
 //
-// A unit of work (split.hpp) is up to 24 query rows of one kv head, heads of a group and neighbouring tokens alike, over
-// a chunk of keys: they share every key and value that is loaded (cpu_tile.hpp). Keys behind the last row's are skipped;
-// those that some rows do not see get weight 0 by a select. Who computes a unit does not matter to its bits.
+// A unit of work (split.hpp) is up to 24 query rows of one kv head, heads of a group and neighbouring tokens alike,
+// over a chunk of keys: they share every key and value that is loaded (cpu_tile.hpp). Keys behind the last row's are
+// skipped; those that some rows do not see get weight 0 by a select. Who computes a unit does not matter to its bits.
 #pragma once
 
 #include <molmo/ops/attention/attention.hpp>
@@ -109,8 +109,8 @@ void attend_unit(const AttentionRows& a, const AttentionSplit& cut, const KvKern
       for (index_t i = 0; i < here; i += value_step)
         for (index_t c = 0; c < d; c += some_columns) {
           const index_t columns = d - c < some_columns ? d - c : some_columns;
-          // What to fetch meanwhile: some rows on where rows are read whole (f32 rows come by themselves), else the next
-          // columns, at last the next keys.
+          // What to prefetch meanwhile. Where whole rows are read: a row that comes a little later (f32 needs no help).
+          // Otherwise the next columns of these keys and, behind the last columns, the next keys.
           const index_t ahead = d <= some_columns      ? bytes == 4 ? 0 : 2048 / bytes
                                 : c + some_columns < d ? some_columns
                                                        : value_step * d - c;

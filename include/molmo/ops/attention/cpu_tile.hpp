@@ -2,7 +2,7 @@
 // The inner loops of attention on Xsimd, templates of the register V, the element type E of the cache, and the number R
 // of query rows that share each loaded key and value: 1, 2, 4 and 12 with V::size = 16 (AVX-512), else 1, 2, 4 and 6.
 //
-//   add_scores       p[r][j] = q[r] . k[j] for up to 64 keys: q broadcast times registers of keys, never a sum across lanes
+//   add_scores       p[r][j] = q[r] . k[j] for up to 64 keys: q broadcast times registers of keys, no sum across lanes
 //   add_values       out[r] += p[r][j] v[j]: p broadcast times rows of v
 //   add_value_panels the same where values lie as keys do: sums across lanes, once per call
 #pragma once
@@ -52,9 +52,9 @@ MOLMO_INLINE V load_kv(const E* p) {
 /// Asks for the cache line at p; nothing happens where there is no memory.
 MOLMO_INLINE void fetch_ahead(const void* p) { __builtin_prefetch(p); }
 
-/// KN registers of keys at k for R rows: p[r * stride + ...] = q[r] . k[...]. q lies [head_dim / 16][R][16]. Fetches the keys
-/// that come next, unless they are f32 for few rows: then loads are all that there is to do, and the machine sees that
-/// they follow one another.
+/// KN registers of keys at k for R rows: p[r * stride + ...] = q[r] . k[...]. q lies [head_dim / 16][R][16]. Prefetches
+/// the keys that come next, except f32 keys for few rows: such a loop does little but load, and the processor itself
+/// sees what it will need.
 template <class V, class E, int R, int KN>
 MOLMO_INLINE void score_registers(const float* q, const E* k, index_t head_dim, float* p, index_t stride) {
   constexpr int in_panel = static_cast<int>(kv_panel) / V::size, panels = KN > in_panel ? KN / in_panel : 1;
@@ -184,8 +184,8 @@ void add_values(const std::byte* values_of_head, index_t head_dim, index_t colum
     value_registers<V, E, R, 1>(v + c, head_dim, keys, p, stride, out + c, out_stride, ahead);
 }
 
-/// a[r][i] += p[r][...] times element i of the values of one register of keys. Of an edge, those before `begin` and from
-/// `end` on (counted from the first lane) may be anything.
+/// a[r][i] += p[r][...] times element i of the values of one register of keys. At an edge, lanes before `begin` and
+/// from `end` on may hold anything.
 template <class V, class E, int R, bool Edge>
 MOLMO_INLINE void add_panel(V (&a)[R][8], const E* v, const float* p, index_t stride, index_t begin, index_t end) {
   V w[R];

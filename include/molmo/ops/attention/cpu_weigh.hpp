@@ -32,7 +32,7 @@ MOLMO_INLINE V exponent_from_low_bits(V x) {
 #endif
 }
 
-/// The larger of x and y per lane. Where x is NaN, y or NaN, as the machine likes best.
+/// The larger of x and y per lane. Where x is NaN: y or NaN, whichever the machine's own instruction returns.
 template <class V>
 MOLMO_INLINE V larger_or(V x, V y) {
 #if MOLMO_AVX512
@@ -54,7 +54,8 @@ MOLMO_INLINE V exp2_weight(V y) {
   return polynomial(held - (biased - shift), c) * exponent_from_low_bits(biased);
 }
 
-/// A query row on its way: weights are 2^(score - shift); `shift` follows the largest score, but not at every step.
+/// The state of a query row while its keys are walked. Weights are 2^(score - shift); `shift` follows the largest
+/// score, but not at every step.
 struct WeightedRow {
   index_t token, head;  ///< the head of the group
   index_t visible;      ///< keys that it sees, from the first of all
@@ -74,10 +75,10 @@ MOLMO_INLINE float largest_lane(V x) {
   return lane[0];
 }
 
-/// Scores of `rows` rows, p[r * stride + 0 ... seen), become weights, filled up with zeros to whole panels, and are added
-/// to the register total[r]; row r sees min(keys, rows[r].visible - first) keys. Its sums, out[r * width + 0 ... width),
-/// are rescaled when the shift moves. q8: scores are multiplied by the scales of the keys, and weights, once added up, by
-/// those of the values.
+/// Scores of `rows` rows, p[r * stride + 0 ... seen), become weights, filled up with zeros to whole panels, and are
+/// added to the register total[r]; row r sees min(keys, rows[r].visible - first) keys. Its sums, out[r * width + 0 ...
+/// width), are rescaled when the shift moves. q8: scores are multiplied by the scales of the keys, and weights, once
+/// added up, by those of the values.
 template <class V, bool Scaled>
 void weigh(WeightedRow* rows, index_t count, index_t first, index_t keys, float* p, index_t stride, float* total,
            float* out, index_t width, const float* k_scales, const float* v_scales) {
@@ -107,7 +108,7 @@ void weigh(WeightedRow* rows, index_t count, index_t first, index_t keys, float*
       x.store(p + j);
       most = larger_or(x, most);
     }
-    // Weights up to 2^8 do no harm, so the shift moves rarely.
+    // Weights up to 2^8 lose no precision, so the shift moves only when a score exceeds it by more than 8.
     if (xsimd::any(most.v > V::broadcast(row.shift + 8.0f).v)) {
       const float shift = largest_lane(most);
       const V shrink = exp2_weight(V::broadcast(row.shift - shift));

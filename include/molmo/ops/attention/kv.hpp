@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How keys and values are kept: KvHeads is one layer's part of a KV cache, in one of four formats.
 //
-//   keys     k[kv head][position / 16][head_dim][16]   16 positions side by side: a register holds one element of 16 keys
+//   keys     k[kv head][position / 16][head_dim][16]   16 positions side by side: a register holds one element of each
 //   values   v[kv head][position][head_dim]            row after row; heads of 8 and of 16 elements lie as keys do
 //   q8       int8 codes, and one f32 scale per position and kv head, for keys and for values: x[i] = scale * code[i]
-// There is room for a multiple of 16 positions. What lies behind the last position that was stored may be anything: it may
-// be read, but it is never used. The same goes for up to 15 numbers behind the last value.
+// There is room for a multiple of 16 positions. Behind the last position that was stored there may be anything: kernels
+// may read it, but their results do not depend on it. The same holds for up to 15 numbers behind the last value.
 #pragma once
 
 #include <molmo/core/dtype.hpp>
@@ -19,7 +19,7 @@
 
 namespace molmo::inline v0 {
 
-/// The number format of a KV cache. f16 holds up to 65504; q8 has an error of at most 1/254 of a head's largest element.
+/// The number format of a KV cache. f16 holds up to 65504; q8 is wrong by at most 1/254 of a head's largest element.
 enum class KvFormat : std::uint8_t { f32, f16, bf16, q8 };
 
 /// Positions that lie side by side in a panel of keys.

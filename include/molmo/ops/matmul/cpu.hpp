@@ -6,8 +6,8 @@
 //   plain numbers, in panels      up to 16, f32 always   cpu_panels.hpp   register tiles on the weights where they lie
 //   q8 and q4 in panels           any             cpu_blocks.hpp   bytes times bytes (AVX2, AVX-512; not for exact())
 //   everything else               any             cpu_panels.hpp   unpacked to f32, then register tiles
-// The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v, or
-// gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
+// The columns of all products are split once and the same way for equal widths, so one parallel step does q, k and v,
+// or gate and up: where the second product reads what the first stored in the same column, the same thread wrote it.
 #pragma once
 
 #include <molmo/ops/matmul/cpu_blocks.hpp>
@@ -19,9 +19,9 @@ namespace detail {
 
 /// Rows of x from which unpacking pays: rows of plain numbers, and panels of 16-bit ones.
 inline constexpr index_t unpack_rows_from = 13, unpack_panels_from = 17;
-/// Multiply-adds below which waking a second thread costs more than it saves, and those that are worth a share of their
-/// own: larger products are cut into more shares than there are threads, so that a thread which loses its core for a
-/// moment leaves its work to the others.
+/// Multiply-adds below which waking a second thread costs more than it saves, and multiply-adds that are worth a share
+/// of their own. Large products are cut into more shares than there are threads: if a thread loses its core for a
+/// moment, the others take its shares.
 inline constexpr index_t parallel_multiply_adds = 65536, share_multiply_adds = index_t{1} << 21;
 
 enum class MatmulKernel { rows, panels, bytes, unpacked };
@@ -52,8 +52,8 @@ void multiply_columns(const Rows& x, const P& p, MatmulKernel kernel, Range mine
     multiply_unpacked<V>(x, p, mine.begin, mine.end);
 }
 
-/// Shares that a step is cut into: a multiple of the threads, at most eight for each; with many rows of x each share has
-/// eight full tiles of columns beside each other, so that the narrow tiles at its end do not count.
+/// Shares that a step is cut into: a multiple of the threads, at most eight for each; with many rows of x each share
+/// has eight full tiles of columns beside each other, so that the narrow tiles at its end do not count.
 [[nodiscard]] inline index_t matmul_shares(index_t work, index_t rows, index_t columns, index_t threads) {
   index_t each = work / share_multiply_adds / threads;
   if (rows >= 8 && each > columns / (384 * threads)) each = columns / (384 * threads);
@@ -67,7 +67,7 @@ template <class P>
   return split(p.w.rows, part, parts, grain);
 }
 
-/// The same product without what follows it: kernels are compiled once for both.
+/// The same product without its `then`: products with and without one use the same compiled kernels.
 template <class T, class E, class Then>
 [[nodiscard]] Product<T, E> alone(const Product<T, E, Then>& p) {
   return {p.w, p.y, p.stride, p.epilogue};

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul for few rows of x (decoding) where the weights lie row after row, as a mapped checkpoint has them: every weight
-// is read once, straight from its stored format.
+// matmul for few rows of x (decoding) where the weights lie row after row, as a mapped checkpoint has them: every
+// weight is read once, straight from its stored format.
 //
-// Eight adjacent weight rows are walked together (fewer where several rows of x fill the registers): the streams keep the
-// memory busy and independent sums hide the latency of the multiply-add; the sums are then added across lanes at once. With several tokens each loaded
-// register of weights serves up to four of them. An element is always the same sum in the same order, whatever the
-// number of rows of x, so a token computed alone and in a small batch has the same bits.
+// Eight adjacent weight rows are walked together (fewer where several rows of x fill the registers): eight streams keep
+// the memory busy, and independent sums hide the latency of the multiply-add. At the end all of them are added across
+// lanes at once. With several tokens, each loaded register of weights serves up to four of them. An element is always
+// the same sum in the same order, whatever the number of rows of x, so a token computed alone and in a small batch has
+// the same bits.
 #pragma once
 
 #include <molmo/backend/dot_rows.hpp>
@@ -30,7 +31,7 @@ MOLMO_NOINLINE void sum_rows(const Rows& x, index_t m, const WeightMatrix& w, in
     return;
   }
   for (index_t i = 0;; i += together) {
-    if (i + together > count) i = count - together;  // the last ones, some of them again
+    if (i + together > count) i = count - together;  // the last rows; some are calculated again
     alignas(64) float some[T * together];
     dot_rows<V, together, T>(rows + i * x.k, x.k, xs, x.stride, x.k, some);
     for (int t = 0; t < T; ++t)

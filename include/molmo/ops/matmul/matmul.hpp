@@ -21,16 +21,16 @@ struct Rows {
   index_t stride = 0;
 };
 
-/// Nothing more happens to finished columns.
+/// The `then` of a product whose finished columns need nothing more.
 struct NoMore {
   static constexpr index_t grain = 1;
   void operator()(index_t, index_t) const {}
 };
 
-/// One product with the same left operand: where it goes, what happens to an element before it is stored, and what
-/// happens to columns when all their rows are. `then(begin, end)` is called once for every part of the columns, by the
-/// thread that stored them, and parts begin at multiples of then.grain (which divides 16, or is a multiple of it): so whole heads are rotated and cached
-/// (layers/attention.hpp) without another parallel step.
+/// One product with the same left operand: where it goes, what happens to an element before it is stored (`epilogue`),
+/// and what happens to columns when all their rows are stored (`then`). then(begin, end) is called once for every part
+/// of the columns, by the thread that stored them. Parts begin at multiples of then.grain, which divides 16 or is a
+/// multiple of it. So whole heads can be rotated and cached (layers/attention.hpp) without another parallel step.
 template <class T, class E, class Then = NoMore>
 struct Product {
   WeightMatrix w;

@@ -61,7 +61,7 @@ struct SamplingOptions {
   }
   if (best < 0) return -1;
   const float value = std::bit_cast<float>(largest < 0 ? largest ^ magnitude : largest);
-  while (logits[best] != value) ++best;  // the block that held it first
+  while (logits[best] != value) ++best;  // `best` was the first index of its block
   return best;
 }
 
