@@ -196,6 +196,15 @@ TEST_CASE("row 13: links", "[checkpoint][hostile]") {
   fs::remove(shards.path() / "real");
   CHECK(open(shards).find("does not exist") != std::string::npos);
 
+  const TemporaryFolder loop;  // links in a circle are there, and lead nowhere
+  fs::create_symlink("model.safetensors", loop.path() / "model.safetensors");
+  CHECK(open(loop).find("model.safetensors' is a link that leads back to itself") != std::string::npos);
+  CHECK(open(loop, {.follow_symlinks = true}).find("leads back to itself") != std::string::npos);
+  fs::create_symlink("round", loop.path() / "round");
+  const result<Checkpoint> round = Checkpoint::open(loop / "round");
+  REQUIRE_FALSE(round);
+  CHECK(round.error().message.find("leads back to itself") != std::string::npos);
+
   // the Hugging Face cache: models--x/snapshots/<revision>/model.safetensors -> ../../blobs/<hash>
   const TemporaryFolder cache;
   const fs::path snapshot = cache.path() / "snapshots" / "0123abcd";

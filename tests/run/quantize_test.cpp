@@ -20,13 +20,21 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
+
+#if defined(__linux__)
+#include <dlfcn.h>
+#include <sys/statvfs.h>
+#endif
 
 using namespace molmo;
 using namespace molmo_test;
 
 namespace {
+
+std::optional<std::uint64_t> free_disk;  // what statvfs says, instead of the truth
 
 const FormatId all_formats[] = {format_id<Q8>, format_id<Q4>, format_id<F32>, format_id<Bf16>, format_id<F16>};
 
@@ -202,6 +210,17 @@ void refused(const std::string& from, const QuantizeOptions& options, errc code,
 }
 
 }  // namespace
+
+#if defined(__linux__)
+// Stands before the C library's, so that a full disk can be tested without one.
+extern "C" int statvfs(const char* path, struct statvfs* info) {
+  using Real = int (*)(const char*, struct statvfs*);
+  static const Real real = reinterpret_cast<Real>(dlsym(RTLD_NEXT, "statvfs"));
+  const int done = real(path, info);
+  if (done == 0 && free_disk) info->f_frsize = 1, info->f_bavail = *free_disk;
+  return done;
+}
+#endif
 
 TEST_CASE("quantize: round trips of every format, with and without kept matrices") {
   const std::string embedding = "model.embed_tokens.weight", head = "lm_head.weight";
@@ -518,6 +537,104 @@ TEST_CASE("quantize: the tokenizer's files come along") {
   for (const auto& entry : std::filesystem::directory_iterator(parent / "q4"))
     files += entry.is_regular_file() ? 1u : 0u;
   CHECK(files == 5);
+}
+
+TEST_CASE("quantize: what stands beside the weights is not fetched from elsewhere, and is looked at first") {
+  namespace fs = std::filesystem;
+  const std::string golden = golden_folder("llama_default");
+  const TemporaryFolder elsewhere;
+  const std::string secret = elsewhere.write("secret", "do not tell");
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json",
+                           "special_tokens_map.json", "chat_template.jinja", "config.json"}) {
+    CAPTURE(name);
+    const TemporaryFolder source;
+    const fs::path file = source.path() / name;
+    for (const char* own : {"model.safetensors", "config.json"})
+      fs::copy_file(text(golden, "/", own), source.path() / own);
+    const auto refused_before_writing = [&](const QuantizeOptions& with, errc code, const std::string& word) {
+      QuantizeOptions options = with;
+      int pieces = 0;
+      auto count = [&](const Progress&) { return ++pieces > 0; };
+      options.progress = count;
+      refused(folder_of(source), options, code, {name, word});
+      CHECK(pieces == 0);
+    };
+    const bool is_config = std::string_view(name) == "config.json";
+    fs::remove(file);
+    const std::string target = is_config ? elsewhere.write("config.json", contents(golden + "/config.json")) : secret;
+    fs::create_symlink(target, file);
+    refused_before_writing({}, errc::format, "leads out of its folder");
+    const TemporaryFolder parent;
+    quantized(folder_of(source), parent / "q8", {.follow_symlinks = true});
+    CHECK(contents(parent / text("q8/", name)).starts_with(contents(target).substr(0, 10)));
+
+    fs::remove(file);  // a link inside of the folder is fine
+    source.write("original", contents(target));
+    fs::create_symlink("original", file);
+    quantized(folder_of(source), parent / "again", {});
+    CHECK(fs::is_regular_file(fs::symlink_status(parent / text("again/", name))));
+    if (is_config) continue;
+
+    fs::remove(file);
+    fs::create_symlink("nowhere", file);
+    refused_before_writing({}, errc::not_found, "does not exist");
+    fs::remove(file);
+    fs::create_symlink(name, file);
+    refused_before_writing({}, errc::io, "leads back to itself");
+    fs::remove(file);
+    fs::create_directory(file);
+    refused_before_writing({}, errc::format, "is a folder");
+    fs::remove(file);
+    source.write(name, "");
+    refused_before_writing({}, errc::format, "is empty");
+    source.write(name, "x");
+    fs::resize_file(file, (std::uint64_t{1} << 30) + 1);  // of holes
+    refused_before_writing({}, errc::format, "more than the ");
+  }
+}
+
+TEST_CASE("quantize: the layout of the Hugging Face cache is followed to its blobs") {
+  namespace fs = std::filesystem;
+  const TemporaryFolder cache, parent;
+  const fs::path snapshot = cache.path() / "snapshots" / "0123abcd";
+  fs::create_directories(snapshot);
+  fs::create_directories(cache.path() / "blobs");
+  const auto blob = [&](const std::string& from, const std::string& name) {
+    fs::copy_file(from + "/" + name, cache.path() / "blobs" / ("feed-" + name));
+    fs::create_symlink("../../blobs/feed-" + name, snapshot / name);
+  };
+  const std::string golden = golden_folder("llama_default"), bundled = text(MOLMO_MODELS_DIR, "/shakespeare");
+  blob(golden, "model.safetensors");
+  blob(golden, "config.json");
+  blob(bundled, "tokenizer.json");
+  blob(bundled, "generation_config.json");
+  quantized(snapshot.string(), parent / "q8", {});
+  CHECK(contents(parent / "q8/tokenizer.json") == contents(bundled + "/tokenizer.json"));
+  CHECK(contents(parent / "q8/generation_config.json") == contents(bundled + "/generation_config.json"));
+}
+
+TEST_CASE("quantize: the files beside the weights count when the disk is looked at") {
+  const TemporaryFolder source, parent;
+  for (const char* own : {"model.safetensors", "config.json"})
+    std::filesystem::copy_file(golden_folder(text("llama_default/", own)), source.path() / own);
+  source.write("tokenizer.json", std::string(300'000, ' '));
+  quantized(folder_of(source), parent / "q8", {});
+  std::uint64_t whole = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(parent / "q8")) whole += entry.file_size();
+  free_disk = whole - 1;
+  const auto full = quantize_checkpoint(folder_of(source), parent / "again", {});
+  free_disk = whole;
+  const auto fits = quantize_checkpoint(folder_of(source), parent / "fits", {});
+  free_disk.reset();
+  if (full) {
+    WARN("the free space of the disk is not asked for by statvfs here; this is not tested");
+    return;
+  }
+  CHECK(full.error().code == errc::io);
+  CHECK(full.error().message.find(text("will have ", whole, " bytes, but the disk has only ", whole - 1)) !=
+        std::string::npos);
+  CHECK(!std::filesystem::exists(parent / "again"));
+  CHECK(fits.has_value());
 }
 
 TEST_CASE("load: damaged quantised checkpoints are reported, whatever is damaged") {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <molmo/core/result.hpp>
+#include <molmo/io/links.hpp>
 #include <molmo/io/mapped_file.hpp>
 #include <molmo/io/safetensors.hpp>
 #include <molmo/io/shard_index.hpp>
@@ -86,26 +87,6 @@ class Checkpoint {
   std::uint64_t bytes_ = 0;
 };
 
-namespace detail {
-
-/// A file of a checkpoint may be a link only to a file of the same folder, or, in the layout of the Hugging Face cache
-/// (<model>/snapshots/<revision>/file -> <model>/blobs/<hash>), to a blob of the same model.
-[[nodiscard]] inline status stays_inside(const std::filesystem::path& directory, const std::filesystem::path& file) {
-  namespace fs = std::filesystem;
-  std::error_code e;
-  const fs::path target = fs::canonical(file, e);
-  if (e) return fail(errc::not_found, text(in_quotes(file.string(), 400), " does not exist"));
-  const fs::path home = fs::canonical(directory, e);
-  if (!e && target.parent_path() == home) return {};
-  if (!e && home.parent_path().filename() == "snapshots" &&
-      target.parent_path() == home.parent_path().parent_path() / "blobs")
-    return {};
-  return fail(errc::format, text(in_quotes(file.string(), 400),
-                                 " is a link that leads out of its folder; set follow_symlinks if that is intended"));
-}
-
-}  // namespace detail
-
 inline result<Checkpoint::Shard> Checkpoint::open_shard(const std::filesystem::path& directory, const std::string& name,
                                                         const CheckpointOptions& options) {
   const std::filesystem::path path = directory / name;
@@ -123,6 +104,7 @@ inline result<Checkpoint> Checkpoint::open(const std::string& directory, const C
   std::error_code e;
   const fs::path dir(directory);
   const auto type = fs::status(dir, e).type();
+  if (e == std::errc::too_many_symbolic_link_levels) return detail::not_found(directory, e);
   if (directory.find('\0') != directory.npos || type == fs::file_type::not_found || type == fs::file_type::none)
     return fail(errc::not_found, text("the model folder ", in_quotes(directory, 400), " does not exist"));
   if (type != fs::file_type::directory)

@@ -137,6 +137,7 @@ inline result<MappedFile> MappedFile::open(const std::string& path, const FileOp
     const int e = errno;
     if (e == ENOENT || e == ENOTDIR) return bad(errc::not_found, path, "does not exist");
     if (e == EACCES || e == EPERM) return bad(errc::io, path, "may not be read by this user");
+    if (e == ELOOP) return bad(errc::io, path, "is a link that leads back to itself; put the file there instead");
     return bad(errc::io, path, text("cannot be opened (system error ", e, ")"));
   }
   struct stat info {};

@@ -170,7 +170,7 @@ class SafeTensorsWriter {
                                  " cannot be created; does it exist, or is the folder missing or "
                                  "write-protected?"));
     if (std::fwrite(head.data(), 1, head.size(), w.file_) != head.size()) return w.not_written();
-    w.at_ = head.size();
+    w.at_ = w.header_bytes_ = head.size();
     return w;
   }
 
@@ -187,6 +187,8 @@ class SafeTensorsWriter {
 
   [[nodiscard]] std::span<const PlannedTensor> tensors() const MOLMO_LIFETIMEBOUND { return tensors_; }
   [[nodiscard]] std::uint64_t data_bytes() const { return data_bytes_; }
+  /// Of the whole file, its header included.
+  [[nodiscard]] std::uint64_t file_bytes() const { return header_bytes_ + data_bytes_; }
   /// Puts bytes at `offset` of tensor `i` (of the vector given to create); every byte has to come once. errc::io,
   /// errc::invalid_argument (outside the tensor).
   [[nodiscard]] status write(std::size_t i, std::uint64_t offset, std::span<const std::byte> bytes) {
@@ -220,6 +222,7 @@ class SafeTensorsWriter {
     std::swap(path_, other.path_);
     std::swap(tensors_, other.tensors_);
     std::swap(begins_, other.begins_);
+    std::swap(header_bytes_, other.header_bytes_);
     std::swap(data_bytes_, other.data_bytes_);
     std::swap(written_, other.written_);
     std::swap(at_, other.at_);
@@ -233,7 +236,7 @@ class SafeTensorsWriter {
   std::string path_;
   std::vector<PlannedTensor> tensors_;
   std::vector<std::uint64_t> begins_;  // in the file
-  std::uint64_t data_bytes_ = 0, written_ = 0, at_ = 0;
+  std::uint64_t header_bytes_ = 0, data_bytes_ = 0, written_ = 0, at_ = 0;
   std::FILE* file_ = nullptr;
 };
 

@@ -10,6 +10,7 @@
 // it, whatever an interruption left is no model.
 #pragma once
 
+#include <molmo/io/companions.hpp>
 #include <molmo/io/new_folder.hpp>
 #include <molmo/io/safetensors_write.hpp>
 #include <molmo/models/zoo/load_config.hpp>
@@ -29,6 +30,8 @@ struct QuantizeOptions {
   ProgressSink progress{};  ///< counts the bytes read
   std::stop_token stop{};
   const zoo::Family* family = nullptr;  ///< as in LoadOptions
+  bool copy = false;             ///< read all files into memory at once: nobody who truncates one then does harm
+  bool follow_symlinks = false;  ///< allow links that lead out of the folder; what they point at is copied, too
 };
 
 struct QuantizeReport {
@@ -274,14 +277,22 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
   if (!config->quantized.empty())
     return fail(errc::unsupported, text("the model in ", in_quotes(from, 400), " is quantised already, to ",
                                         config->quantized, "; take the folder that it was made from"));
-  const result<MappedFile> config_file = MappedFile::open(text(from, "/config.json"), {.copy = true});
+  const std::string config_path = text(from, "/config.json");
+  if (!options.follow_symlinks)
+    if (status s = detail::stays_inside(from, config_path); !s) return fail(s.error());
+  const result<MappedFile> config_file =
+      MappedFile::open(config_path, {.copy = true, .max_bytes = json::Options{}.max_bytes});
   if (!config_file) return fail(config_file.error());
   const result<json::Value> json = json::parse(config_file->chars());
   if (!json) return fail(json.error());
   if (json->find("quantization_config"))
     return fail(errc::format,
-                text(in_quotes(text(from, "/config.json"), 400), " has a quantization_config that is null; remove it"));
-  const result<Checkpoint> source = Checkpoint::open(from);
+                text(in_quotes(config_path, 400), " has a quantization_config that is null; remove it"));
+  const result<std::vector<Companion>> companions =
+      read_companions(from, {.copy = options.copy, .follow_symlinks = options.follow_symlinks});
+  if (!companions) return fail(companions.error());
+  const result<Checkpoint> source =
+      Checkpoint::open(from, {.copy = options.copy, .follow_symlinks = options.follow_symlinks});
   if (!source) return fail(source.error());
 
   QuantizeReport report;
@@ -295,28 +306,23 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
       SafeTensorsWriter::create(text(to, "/model.safetensors"), std::move(work.tensors), work.metadata);
   if (!out) return fail(out.error());
   report.bytes_after = out->data_bytes();
-  std::error_code e;
-  const std::filesystem::space_info disk = std::filesystem::space(to, e);
-  if (!e && disk.available < report.bytes_after)
-    return fail(errc::io, text("the new folder will have ", report.bytes_after, " bytes, but the disk has only ",
-                               disk.available, " left"));
-  if (status s = work.run(*out); !s) return fail(s.error());
-
   const bool blocks = is_block_format(options.format);
   const std::string field = text(R"("quantization_config": {"quant_method": "molmo", "format": ")",
                                  format_name(options.format), R"(", "layout": "panels16"})");
-  if (status s =
-          folder->write("config.json", blocks ? detail::with_field(config_file->chars(), json->size() == 0, field)
-                                              : std::string(config_file->chars()));
-      !s)
-    return fail(s.error());
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json",
-                           "special_tokens_map.json", "chat_template.jinja"}) {
-    const result<MappedFile> file = MappedFile::open(text(from, "/", name));
-    if (!file && file.error().code == errc::not_found) continue;
-    if (!file) return fail(file.error());
-    if (status s = folder->write(name, file->chars()); !s) return fail(s.error());
-  }
+  const std::string config_json = blocks ? detail::with_field(config_file->chars(), json->size() == 0, field)
+                                         : std::string(config_file->chars());
+  std::uint64_t needed = out->file_bytes() + config_json.size();
+  for (const Companion& c : *companions) needed += c.file.bytes().size();
+  std::error_code e;
+  const std::filesystem::space_info disk = std::filesystem::space(to, e);
+  if (!e && disk.available < needed)
+    return fail(errc::io, text("the new folder will have ", needed, " bytes, but the disk has only ", disk.available,
+                               " left; free some, or name a folder on another disk"));
+  if (status s = work.run(*out); !s) return fail(s.error());
+
+  if (status s = folder->write("config.json", config_json); !s) return fail(s.error());
+  for (const Companion& c : *companions)
+    if (status s = folder->write(std::string(c.name), c.file.chars()); !s) return fail(s.error());
   if (status s = out->finish(); !s) return fail(s.error());
   folder->keep();
   return report;

@@ -29,6 +29,7 @@ enum class Packing : std::uint8_t {
 struct LoadOptions {
   ProgressSink progress{};  ///< told while files are opened
   bool copy = false;        ///< read the files into memory instead of mapping them
+  bool follow_symlinks = false;  ///< allow links that lead out of the folder (see CheckpointOptions)
   Packing pack = Packing::automatic;
   std::uint64_t pack_below = std::uint64_t{64} << 20;  ///< bytes
   MemoryResource* memory = nullptr;                    ///< for the arena; null: huge_pages()
@@ -220,7 +221,8 @@ template <class M>
   detail::Report report;
   for (const std::string& line : differences(M::config, file->config)) report.add(line);
 
-  result<Checkpoint> checkpoint = Checkpoint::open(directory, {.copy = options.copy, .progress = options.progress});
+  result<Checkpoint> checkpoint = Checkpoint::open(
+      directory, {.copy = options.copy, .follow_symlinks = options.follow_symlinks, .progress = options.progress});
   if (!checkpoint) return fail(checkpoint.error());
   using State = typename Loaded<M>::State;
   auto state = std::make_unique<State>(std::move(*checkpoint));
