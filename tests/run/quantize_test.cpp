@@ -643,12 +643,17 @@ TEST_CASE("load: damaged quantised checkpoints are reported, whatever is damaged
   quantized(golden_folder("llama_default"), source, {});
   const Checkpoint whole = opened(source);
   const std::string up = "model.layers.0.mlp.up_proj.weight";  // [40, 48]: codes [3, 2, 8, 16, 4], scales [3, 2, 16]
+  const auto file = MappedFile::open(source + "/model.safetensors", {.copy = true});
+  REQUIRE(file);
+  const auto table = SafeTensors::parse(file->bytes(), "file");
+  REQUIRE(table);
+  std::vector<std::pair<std::string, std::string>> notes(table->metadata().begin(), table->metadata().end());
   const auto with = [&](auto change, std::initializer_list<std::string> words) {
     std::vector<TensorInfo> tensors;
     for (const TensorInfo* t : whole.tensors()) tensors.push_back(*t);
     change(tensors);
     const TemporaryFolder folder;
-    REQUIRE(write_safetensors(folder / "model.safetensors", tensors));
+    REQUIRE(write_safetensors(folder / "model.safetensors", tensors, {.metadata = notes}));
     std::filesystem::copy_file(source + "/config.json", folder / "config.json");
     const auto l = load<Llm<llama_default>>(folder_of(folder));
     if (words.size() == 0) {
@@ -660,7 +665,8 @@ TEST_CASE("load: damaged quantised checkpoints are reported, whatever is damaged
     const std::string message = l.error().message;
     CAPTURE(message);
     CHECK(l.error().code == errc::mismatch);
-    CHECK(std::count(message.begin(), message.end(), '\n') == 1);
+    const bool contradicts = message.find("\n  quantization_config: it says q8, but tensor '" + up) != message.npos;
+    CHECK(std::count(message.begin(), message.end(), '\n') == (contradicts ? 2 : 1));
     for (const std::string& w : words) CHECK(message.find(w) != std::string::npos);
   };
   using Tensors = std::vector<TensorInfo>;
@@ -698,6 +704,76 @@ TEST_CASE("load: damaged quantised checkpoints are reported, whatever is damaged
                 find(t, "model.norm.weight")->bytes = std::span<const std::byte>(zeros).first(48);
       },
       {"unsupported: model.norm.weight is I8; vectors are F32, F16 or BF16"});
+}
+
+TEST_CASE("load: a quantised matrix is of the shape that it was made of, not of one with as many blocks") {
+  const TemporaryFolder parent;
+  static constexpr LlmConfig narrower = [] {
+    LlmConfig c = llama_default;  // mlp_hidden_size 40: three panels of rows, and two blocks of columns, as of 38
+    c.mlp_hidden_size = 38;
+    return c;
+  }();
+  for (const FormatId format : {format_id<Q8>, format_id<Q4>}) {
+    const std::string to = parent / format_name(format), name = format_name(format);
+    quantized(golden_folder("llama_default"), to, {.format = format});
+    std::string config = contents(to + "/config.json");
+    const std::size_t at = config.find("\"intermediate_size\": 40");
+    REQUIRE(at != std::string::npos);
+    config.replace(at, 23, "\"intermediate_size\": 38");
+    std::ofstream(to + "/config.json") << config;
+    const auto refused = load<Llm<narrower>>(to);
+    REQUIRE(!refused);
+    CAPTURE(refused.error().message);
+    CHECK(refused.error().code == errc::mismatch);
+    CHECK(refused.error().message.find(text("other shape: model.layers.1.mlp.down_proj.weight is '", name,
+                                            " [48, 40]' by the file's __metadata__, the type needs ", name,
+                                            " [48, 38]")) != std::string::npos);
+    CHECK(std::count(refused.error().message.begin(), refused.error().message.end(), '\n') == 6);
+
+    // Without the metadata nobody knows.
+    const Checkpoint c = opened(to);
+    std::vector<TensorInfo> tensors;
+    for (const TensorInfo* t : c.tensors()) tensors.push_back(*t);
+    const TemporaryFolder bare;
+    REQUIRE(write_safetensors(bare / "model.safetensors", tensors));
+    bare.write("config.json", contents(to + "/config.json"));
+    const auto unknown = load<Llm<narrower>>(folder_of(bare));
+    REQUIRE(!unknown);
+    CHECK(unknown.error().message.find(text("missing: the shape of model.layers.1.mlp.down_proj.weight in the file's "
+                                            "__metadata__, \"",
+                                            name, " [48, 38]\"")) != std::string::npos);
+  }
+}
+
+TEST_CASE("load: a quantization_config that the tensors contradict is refused") {
+  const TemporaryFolder parent;
+  const std::string plain = golden_folder("llama_default"), q8 = parent / "q8";
+  quantized(plain, q8, {.format = format_id<Q8>});
+  const std::string config = contents(plain + "/config.json");
+  const auto refused_with = [&](const std::string& from, const std::string& more, errc code, const std::string& words) {
+    const TemporaryFolder folder;
+    std::filesystem::copy_file(from + "/model.safetensors", folder / "model.safetensors");
+    folder.write("config.json", text(config.substr(0, config.rfind('}')),
+                                     R"(, "quantization_config": {"quant_method": "molmo", )", more, "}}"));
+    const auto l = load<Llm<llama_default>>(folder_of(folder));
+    REQUIRE(!l);
+    CAPTURE(l.error().message);
+    CHECK(l.error().code == code);
+    CHECK(l.error().message.find(words) != std::string::npos);
+  };
+  refused_with(q8, R"("format": "q4", "layout": "panels16")", errc::mismatch,
+               "quantization_config: it says q4, but tensor 'model.layers.0.mlp.down_proj.weight' is q8");
+  refused_with(plain, R"("format": "q8", "layout": "panels16")", errc::mismatch,
+               "quantization_config: it says q8, but no tensor is");
+  refused_with(q8, R"("format": "q8", "layout": "panels16", "bits": 8)", errc::unsupported, "has the field 'bits'");
+  refused_with(q8, R"("format": "q8", "layout": "panels16", "group_size": 64)", errc::unsupported,
+               "has the field 'group_size'");
+  // Blocks of which config.json says nothing are loaded, but not converted again.
+  const TemporaryFolder silent;
+  std::filesystem::copy_file(q8 + "/model.safetensors", silent / "model.safetensors");
+  silent.write("config.json", config);
+  loaded<Llm<llama_default>>(folder_of(silent));
+  refused(folder_of(silent), {.format = format_id<Q4>, .keep = {}}, errc::unsupported, {"quantised already"});
 }
 
 TEST_CASE("load: a quantised file at any address computes the same") {

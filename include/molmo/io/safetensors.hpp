@@ -60,6 +60,12 @@ class SafeTensors {
   [[nodiscard]] std::span<const std::pair<std::string, std::string>> metadata() const MOLMO_LIFETIMEBOUND {
     return metadata_;
   }
+  /// What `__metadata__` says under the name of `tensor`, one of tensors(); empty where it says nothing.
+  [[nodiscard]] std::string_view metadata_of(const TensorInfo& tensor) const MOLMO_LIFETIMEBOUND {
+    const auto i = static_cast<std::size_t>(&tensor - tensors_.data());
+    return i < described_.size() && described_[i] < metadata_.size() ? std::string_view(metadata_[described_[i]].second)
+                                                                     : std::string_view();
+  }
 
  private:
   struct Record;
@@ -75,6 +81,7 @@ class SafeTensors {
   std::vector<std::uint64_t> sizes_;
   std::vector<TensorInfo> tensors_;
   std::vector<std::uint32_t> by_name_;
+  std::vector<std::uint32_t> described_;  // of each tensor the entry of metadata_, or its size; empty where none is
   std::vector<std::pair<std::string, std::string>> metadata_;
 };
 
@@ -299,6 +306,12 @@ inline result<SafeTensors> SafeTensors::parse(std::span<const std::byte> file, s
   }
   std::sort(table.by_name_.begin(), table.by_name_.end(),
             [&](std::uint32_t a, std::uint32_t b) { return table.tensors_[a].name < table.tensors_[b].name; });
+  for (std::size_t i = 0; i < table.metadata_.size(); ++i) {
+    const TensorInfo* t = table.find(table.metadata_[i].first);
+    if (t == nullptr) continue;
+    table.described_.resize(table.tensors_.size(), static_cast<std::uint32_t>(table.metadata_.size()));
+    table.described_[static_cast<std::size_t>(t - table.tensors_.data())] = static_cast<std::uint32_t>(i);
+  }
   return table;
 }
 

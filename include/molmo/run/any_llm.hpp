@@ -134,7 +134,7 @@ template <LlmConfig... C, class Ctx>
   std::string report;
   for (const std::string& line : differences(nearest, file->config)) report += text("\n  ", line);
   return fail(errc::unsupported,
-              text("the model in ", directory, " has a shape that is not compiled in; the nearest differs in:", report,
+              text("the model in ", in_quotes(directory, 400), " has a shape that is not compiled in; the nearest differs in:", report,
                    "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(file->config)));
 }
 

@@ -139,6 +139,9 @@ inline status Quantizer::plan(const TensorNames& names, bool tied) {
     }
     if (matrix) example = t->name;
     const StoredFormat stored = stored_format(t->dtype);
+    if (names.is_known(t->name) && source_.find(scale_name(t->name)) != nullptr)
+      return fail(errc::unsupported, text("tensor ", in_quotes(t->name),
+                                          " is quantised already; take the folder that this one was made from"));
     if (matrix && !kept && (!stored.known || is_block_format(stored.id)))
       return fail(errc::unsupported, text("tensor ", in_quotes(t->name), " is ", name_of(t->dtype),
                                           "; only matrices of F32, BF16 and F16 can be converted"));

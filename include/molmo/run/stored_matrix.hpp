@@ -5,6 +5,7 @@
 //   plain numbers   NAME            F32, BF16 or F16   [N, K]
 //   q8 (q4)         NAME            I8 (U8)            [N/16, K/32, B/4, 16, 4], B = 32 (16): the codes of formats/panels.hpp
 //                   NAME_scale      F16                [N/16, K/32, 16]; N/16 and K/32 rounded up
+//                   and in __metadata__ "NAME": "q8 [N, K]", since those shapes are also those of other N and K
 // Matrices of all these formats may stand side by side in one checkpoint.
 #pragma once
 
@@ -101,6 +102,34 @@ class TensorNames {
   bool stripped_ = false;
 };
 
+namespace detail {
+
+/// What is wrong with the description of a matrix of blocks in the file's metadata, or nothing.
+[[nodiscard]] inline std::string described_otherwise(const std::string& name, std::string_view says, FormatId format,
+                                                     std::span<const std::uint64_t> wanted) {
+  const std::string right = text(format_name(format), " ", shape_text(wanted));
+  if (says == right) return {};
+  if (says.empty()) return text("missing: the shape of ", name, " in the file's __metadata__, \"", right, "\"");
+  return text("other shape: ", name, " is ", in_quotes(says), " by the file's __metadata__, the type needs ", right);
+}
+
+/// What config.json's quantization_config says (`says`: "q8", "q4", or nothing) that the tensors contradict, or nothing.
+[[nodiscard]] inline std::string quantised_otherwise(const Checkpoint& c, std::string_view says) {
+  if (says.empty()) return {};
+  bool any = false;
+  for (const TensorInfo* t : c.tensors()) {
+    const StoredFormat format = stored_format(t->dtype);
+    if (!format.known || !is_block_format(format.id) || c.find(scale_name(t->name)) == nullptr) continue;
+    any = true;
+    if (says != format_name(format.id))
+      return text("quantization_config: it says ", says, ", but tensor ", in_quotes(t->name), " is ",
+                  format_name(format.id));
+  }
+  return any ? std::string() : text("quantization_config: it says ", says, ", but no tensor is");
+}
+
+}  // namespace detail
+
 /// A matrix as it lies in the files. `problem` says what does not fit; a parameter is loaded only where it is empty.
 struct StoredMatrix {
   const TensorInfo* data = nullptr;
@@ -146,7 +175,8 @@ template <class Tensors>
       m.problem = text("other shape: ", scale_name(name), " is ", shape_text(m.scales->shape), ", the scales of ", name,
                        " are ", shape_text(panels.scales));
     else
-      m.matrix.layout = Layout::panels, m.matrix.scales = m.scales->bytes.data();
+      m.problem = detail::described_otherwise(name, c.metadata_of(*m.data), format.id, wanted);
+    if (m.problem.empty()) m.matrix.layout = Layout::panels, m.matrix.scales = m.scales->bytes.data();
   }
   return m;
 }

@@ -229,10 +229,12 @@ template <class M>
   const TensorNames names(state->checkpoint, file->family->names);
   const bool pack = options.pack == Packing::always ||
                     (options.pack == Packing::automatic && state->checkpoint.bytes() < options.pack_below);
+  if (const std::string line = detail::quantised_otherwise(state->checkpoint, file->quantized); !line.empty())
+    report.add(line);
   const std::size_t copied = detail::compare(state->model, state->checkpoint, names, pack, report);
   if (!report.empty())
     return fail(errc::mismatch,
-                text("the checkpoint in ", directory, " does not fit this model type:", report.joined()));
+                text("the checkpoint in ", in_quotes(directory, 400), " does not fit this model type:", report.joined()));
   state->arena = Arena(copied, options.memory ? options.memory : &huge_pages());
   if (!state->arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
   detail::bind(state->model, state->checkpoint, names, pack, state->arena);

@@ -29,6 +29,11 @@ struct ModelConfig {
   if (f.ok() && ((format != "q8" && format != "q4") || layout != "panels16"))
     f.refuse(errc::unsupported, text("the weights are quantised to ", in_quotes(format), " in the layout ",
                                      in_quotes(layout), "; this version knows q8 and q4 in panels16"));
+  for (std::size_t i = 0; f.ok() && i < q->size(); ++i)  // "bits", "group_size" ...: other blocks than ours
+    if (const std::string_view k = q->key(i); k != "quant_method" && k != "format" && k != "layout")
+      f.refuse(errc::unsupported, text("quantization_config has the field ", in_quotes(k),
+                                       ", which this version does not know; `molmo quantize` the unquantised "
+                                       "checkpoint anew"));
   if (!f.ok()) return fail(f.error());
   return std::string(format);
 }
