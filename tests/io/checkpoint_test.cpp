@@ -98,6 +98,10 @@ TEST_CASE("checkpoint: shards", "[checkpoint]") {
     write_folder(folder, index(good_map, metadata));
     CHECK(open(folder) == "ok");
   }
+  for (const std::string_view metadata : {"null"sv, "{\"total_size\":null}"sv}) {  // as if it were not there
+    write_folder(folder, index(good_map, metadata));
+    CHECK(open(folder) == "ok");
+  }
   write_folder(folder, text("{\"weight_map\":", good_map, ",\"other\":[{\"weight_map\":1}]}"));
   CHECK(open(folder) == "ok");
 }
@@ -140,6 +144,10 @@ TEST_CASE("row 13: indices that contradict their files", "[checkpoint][hostile]"
   refused(index(good_map, "{\"total_size\":-1}"), "negative");
   refused(index(good_map, "{\"total_size\":0.5}"), "not a number of bytes");
   refused(index(good_map, "{\"total_size\":1e300}"), "not a number of bytes");
+  for (const std::string_view size : {"\"4\""sv, "[4]"sv, "{\"x\":4}"sv, "true"sv})
+    refused(index(good_map, text("{\"total_size\":", size, "}")), "total_size is not a number of bytes");
+  for (const std::string_view metadata : {"\"total_size\""sv, "4"sv, "-4"sv, "4.5"sv, "false"sv})
+    refused(index(good_map, metadata), "metadata is not an object");
 
   const TemporaryFolder folder;  // the same tensor in two shards
   write_folder(folder, index(good_map, "{}"));

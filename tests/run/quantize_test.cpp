@@ -22,6 +22,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #if defined(__linux__)
@@ -34,6 +35,7 @@ using namespace molmo_test;
 
 namespace {
 
+std::optional<std::vector<std::string>> synced;  // what fsync was called for
 std::optional<std::uint64_t> free_disk;  // what statvfs says, instead of the truth
 
 const FormatId all_formats[] = {format_id<Q8>, format_id<Q4>, format_id<F32>, format_id<Bf16>, format_id<F16>};
@@ -212,7 +214,13 @@ void refused(const std::string& from, const QuantizeOptions& options, errc code,
 }  // namespace
 
 #if defined(__linux__)
-// Stands before the C library's, so that a full disk can be tested without one.
+// These two stand before the C library's. fsync notes the path and the size; statvfs makes a full disk.
+extern "C" int fsync(int fd) {
+  std::error_code e;
+  const std::filesystem::path path = std::filesystem::read_symlink(text("/proc/self/fd/", fd), e);
+  if (synced) synced->push_back(text(path.string(), " ", std::filesystem::file_size(path, e)));
+  return 0;
+}
 extern "C" int statvfs(const char* path, struct statvfs* info) {
   using Real = int (*)(const char*, struct statvfs*);
   static const Real real = reinterpret_cast<Real>(dlsym(RTLD_NEXT, "statvfs"));
@@ -412,6 +420,12 @@ TEST_CASE("quantize: weights that no format can hold are named") {
     const Changed infinite(name, [](float* w) { w[0] = -std::numeric_limits<float>::infinity(); });
     refused(infinite.path(), {.format = format}, errc::format, {name, "[0, 0]", "infinite"});
   }
+  // What is copied is looked at as well: norms, and matrices that are kept.
+  const Changed norm("model.layers.1.input_layernorm.weight",
+                     [](float* w) { w[47] = std::numeric_limits<float>::quiet_NaN(); });
+  refused(norm.path(), {}, errc::format, {"model.layers.1.input_layernorm.weight", "[47]", "not a number"});
+  const Changed head("lm_head.weight", [](float* w) { w[48 * 60 + 2] = std::numeric_limits<float>::infinity(); });
+  refused(head.path(), {}, errc::format, {"lm_head.weight", "[60, 2]", "infinite"});
   const Changed q8(name, [](float* w) { w[48 * 2 + 40] = 8.4e6f; });
   refused(q8.path(), {.format = format_id<Q8>}, errc::format, {name, "[2, 32]", "too large for q8", "keep"});
   const Changed q4(name, [](float* w) { w[48 * 2 + 5] = -5.3e5f; });
@@ -506,6 +520,49 @@ TEST_CASE("quantize: cancelled at any moment, nothing is left") {
   REQUIRE(!quantize_checkpoint(source, parent / "empty", {.stop = stop.get_token()}));
   CHECK(std::filesystem::is_empty(parent / "empty"));
 }
+
+TEST_CASE("quantize: what an interruption left is named, with the remedy") {
+  const TemporaryFolder left;
+  left.write("config.json", "{}");
+  left.write("model.safetensors.part", "half a model");
+  const auto again = quantize_checkpoint(golden_folder("llama_default"), folder_of(left), {});
+  REQUIRE(!again);
+  CHECK(again.error().code == errc::io);
+  for (const char* words : {"holds 'model.safetensors.part'", "interrupted", "remove that folder"})
+    CHECK(again.error().message.find(words) != std::string::npos);
+  CHECK(contents(left / "model.safetensors.part") == "half a model");
+}
+
+TEST_CASE("quantize: a source that is truncated meanwhile does no harm to who asked for copies") {
+  const TemporaryFolder source, parent;
+  for (const char* own : {"model.safetensors", "config.json"})
+    std::filesystem::copy_file(golden_folder(text("llama_default/", own)), source.path() / own);
+  source.write("tokenizer.json", std::string(100'000, ' '));
+  auto truncate = [&](const Progress&) {
+    for (const char* own : {"model.safetensors", "tokenizer.json"}) std::filesystem::resize_file(source / own, 1);
+    return true;
+  };
+  quantized(folder_of(source), parent / "copied", {.progress = truncate, .copy = true});
+  quantized(golden_folder("llama_default"), parent / "whole", {});
+  CHECK(contents(parent / "copied/model.safetensors") == contents(parent / "whole/model.safetensors"));
+  CHECK(contents(parent / "copied/tokenizer.json") == std::string(100'000, ' '));
+}
+
+#if defined(__linux__)
+TEST_CASE("quantize: every file is on the disk before it gets its name, and the name afterwards") {
+  const TemporaryFolder parent;
+  synced.emplace();
+  quantized(text(MOLMO_MODELS_DIR, "/shakespeare"), parent / "q8", {});
+  const std::vector<std::string> paths = *std::exchange(synced, {});
+  const auto is_synced = [&](const std::string& path) {
+    return std::find(paths.begin(), paths.end(), path) != paths.end();
+  };
+  for (const char* name : {"model.safetensors", "config.json", "tokenizer.json"})
+    CHECK(is_synced(parent / text("q8/", name, ".part ", std::filesystem::file_size(parent / text("q8/", name)))));
+  REQUIRE(!paths.empty());
+  CHECK(paths.back().starts_with(parent / "q8 "));
+}
+#endif
 
 TEST_CASE("quantize: memory stays flat") {
   // One matrix of 64 MB, of a file that is mostly holes.

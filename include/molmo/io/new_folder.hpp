@@ -4,6 +4,7 @@
 #pragma once
 
 #include <molmo/core/result.hpp>
+#include <molmo/io/durable.hpp>
 #include <molmo/io/printable.hpp>
 
 #include <cstdio>
@@ -39,19 +40,27 @@ class NewFolder {
     files_.push_back(path), files_.push_back(part);
     std::FILE* file = std::fopen(part.string().c_str(), "wbx");
     bool ok = file != nullptr && std::fwrite(contents.data(), 1, contents.size(), file) == contents.size();
-    if (file != nullptr) ok = std::fclose(file) == 0 && ok;
-    std::error_code e;
-    if (ok) std::filesystem::rename(part, path, e);
-    if (ok && !e) return {};
+    if (file != nullptr) ok = detail::close_durably(file) && ok;
+    if (ok && detail::rename_durably(part, path)) return {};
     return fail(errc::io, text(in_quotes(path.string(), 400), " could not be written; is the disk full?"));
   }
 
  private:
   NewFolder() = default;
+  [[nodiscard]] static std::string unfinished_file(const std::string& path);
   std::filesystem::path path_;
   std::vector<std::filesystem::path> files_;
   bool created_ = false, keep_ = false;
 };
+
+/// The name of a file that somebody began to write there; empty where there is none.
+inline std::string NewFolder::unfinished_file(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code e;
+  for (fs::directory_iterator at(path, e), end; !e && at != end; at.increment(e))
+    if (at->path().extension() == ".part") return at->path().filename().string();
+  return {};
+}
 
 inline result<NewFolder> NewFolder::create(const std::string& path) {
   namespace fs = std::filesystem;
@@ -62,6 +71,11 @@ inline result<NewFolder> NewFolder::create(const std::string& path) {
   if (fs::exists(there)) {
     const bool empty = fs::is_directory(there) && fs::is_empty(path, e) && !e;
     folder.keep_ = !empty;
+    if (!empty && fs::is_directory(there))
+      if (const std::string left = unfinished_file(path); !left.empty())
+        return fail(errc::io, text(in_quotes(path, 400), " holds ", in_quotes(left),
+                                   ", which an interrupted conversion left, or one that still runs is writing; "
+                                   "remove that folder, or name another"));
     if (!empty)
       return fail(errc::io, text(in_quotes(path, 400), fs::is_directory(there) ? " has files in it" : " exists already",
                                  "; nothing is overwritten, so give a new or an empty folder"));

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <molmo/core/result.hpp>
+#include <molmo/io/durable.hpp>
 #include <molmo/io/safetensors.hpp>
 
 #include <algorithm>
@@ -203,15 +204,12 @@ class SafeTensorsWriter {
     written_ += bytes.size();
     return {};
   }
-  /// Closes the file and gives it its name. errc::invalid_argument where bytes are missing, errc::io.
+  /// Closes the file and, once its bytes are on the disk, gives it its name. errc::invalid_argument where bytes are missing, errc::io.
   [[nodiscard]] status finish() {
     if (!file_ || written_ != data_bytes_)
       return fail(errc::invalid_argument,
                   text(in_quotes(path_, 400), ": ", written_, " bytes were written of ", data_bytes_));
-    const bool closed = std::fclose(std::exchange(file_, nullptr)) == 0;
-    std::error_code e;
-    if (closed) std::filesystem::rename(part(), path_, e);
-    if (closed && !e) return {};
+    if (detail::close_durably(std::exchange(file_, nullptr)) && detail::rename_durably(part(), path_)) return {};
     std::remove(part().c_str());
     return not_written();
   }
@@ -261,11 +259,8 @@ class SafeTensorsWriter {
   bool ok = std::fwrite(head.data(), 1, head.size(), file) == head.size();
   for (const TensorInfo& t : order)
     ok = ok && (t.bytes.empty() || std::fwrite(t.bytes.data(), 1, t.bytes.size(), file) == t.bytes.size());
-  ok = std::fclose(file) == 0 && ok;
-  std::error_code renamed;
-  if (ok && options.overwrite) std::filesystem::rename(part, path, renamed);
-  ok = ok && !renamed;
-  if (ok) return {};
+  ok = (options.overwrite ? detail::close_durably(file) : std::fclose(file) == 0) && ok;
+  if (ok && (!options.overwrite || detail::rename_durably(part, path))) return {};
   std::remove(part.c_str());
   return fail(errc::io, text(in_quotes(path, 400), " could not be written; is the disk full?"));
 }

@@ -76,12 +76,14 @@ struct ShardIndexReader : json::Handler {
     if (in == In::nothing) return in = In::top, true;
     if (in == In::top && last_key == "weight_map") return in = In::weight_map, seen_map = true;
     if (in == In::top && last_key == "metadata") return in = In::metadata, true;
+    if (in == In::metadata && last_key == "total_size") return bad("metadata.total_size is not a number of bytes");
     in_metadata = in == In::metadata || (in == In::ignored && in_metadata);
     return start();
   }
   bool start_array() {
     if (in == In::nothing || (in == In::top && (last_key == "weight_map" || last_key == "metadata")))
       return bad("has an array where an object belongs");
+    if (in == In::metadata && last_key == "total_size") return bad("metadata.total_size is not a number of bytes");
     in_metadata = in == In::metadata || (in == In::ignored && in_metadata);
     return start();
   }
@@ -100,7 +102,7 @@ struct ShardIndexReader : json::Handler {
     return true;
   }
   bool string(std::string& file) {
-    if (in != In::weight_map) return scalar();
+    if (in != In::weight_map) return other_scalar();
     if (!is_plain_file_name(file) || !file.ends_with(".safetensors"))
       return bad(text("tensor ", in_quotes(last_key), " is said to lie in ", in_quotes(file),
                       ", but only plain names of .safetensors files in the same folder are allowed"));
@@ -118,22 +120,27 @@ struct ShardIndexReader : json::Handler {
     return true;
   }
   bool unsigned_integer(std::uint64_t n) {
-    if (in == In::metadata && last_key == "total_size") index.total_size = n;
-    return scalar();
+    if (in == In::metadata && last_key == "total_size") return index.total_size = n, true;
+    return other_scalar();
   }
   bool number(double x, std::string_view) {  // some writers print it as 123.0
     if (in == In::metadata && last_key == "total_size") {
       if (!(x >= 0 && x < 9e15) || x != static_cast<double>(static_cast<std::uint64_t>(x)))
         return bad("metadata.total_size is not a number of bytes");
-      index.total_size = static_cast<std::uint64_t>(x);
+      return index.total_size = static_cast<std::uint64_t>(x), true;
     }
-    return scalar();
+    return other_scalar();
   }
   bool negative(std::int64_t) {
-    return in == In::metadata && last_key == "total_size" ? bad("metadata.total_size is negative") : scalar();
+    return in == In::metadata && last_key == "total_size" ? bad("metadata.total_size is negative") : other_scalar();
   }
-  bool boolean(bool) { return scalar(); }
+  bool boolean(bool) { return other_scalar(); }
   bool null() { return scalar(); }
+  /// A scalar that is neither a number nor null, which says that there is nothing.
+  bool other_scalar() {
+    if (in == In::metadata && last_key == "total_size") return bad("metadata.total_size is not a number of bytes");
+    return in == In::top && last_key == "metadata" ? bad("metadata is not an object") : scalar();
+  }
   bool scalar() {
     if (in == In::weight_map) return bad(text("the file of tensor ", in_quotes(last_key), " is not a string"));
     if (in == In::nothing || (in == In::top && last_key == "weight_map")) return bad("has no object of tensors");

@@ -68,7 +68,7 @@ namespace detail {
 /// One tensor's way from the old file to the new one.
 struct Conversion {
   const TensorInfo* from = nullptr;
-  bool convert = false;
+  bool convert = false, check = false;  // a parameter that is copied must be finite, too
   std::size_t data = 0, scales = 0;  // of the writer's tensors
 
   [[nodiscard]] index_t rows() const { return static_cast<index_t>(from->shape[0]); }
@@ -94,6 +94,12 @@ class Quantizer {
   [[nodiscard]] status copy(const Conversion& c, SafeTensorsWriter& out);
   template <WeightFormat F>
   [[nodiscard]] status encode(const Conversion& c, index_t row, const float* in, std::byte* out);
+  [[nodiscard]] status finite(const Conversion& c, std::size_t at, std::span<const std::byte> piece);
+  [[nodiscard]] static failure not_finite(const Conversion& c, const std::string& place, float x) {
+    return fail(errc::format, text("tensor ", in_quotes(c.from->name), ": the weight at [", place, "] is ",
+                                   std::isnan(x) ? "not a number" : "infinite",
+                                   "; the checkpoint is damaged, take it anew"));
+  }
   /// Called after each piece of a tensor: lets the system forget the bytes that were read, and asks whether to go on.
   [[nodiscard]] status proceed(std::span<const std::byte> done) {
     source_.advise(Advice::dont_need, done);
@@ -146,6 +152,7 @@ inline status Quantizer::plan(const TensorNames& names, bool tied) {
       return fail(errc::unsupported, text("tensor ", in_quotes(t->name), " is ", name_of(t->dtype),
                                           "; only matrices of F32, BF16 and F16 can be converted"));
     c.convert = matrix && !kept;
+    c.check = names.is_parameter(t->name) && stored.known && !is_block_format(stored.id);
     ++(c.convert ? report_.converted : matrix ? report_.kept : report_.others);
     if (!c.convert) {
       tensors.push_back({std::string(t->name), t->dtype, {t->shape.begin(), t->shape.end()}});
@@ -178,9 +185,7 @@ status Quantizer::encode(const Conversion& c, index_t row, const float* in, std:
                 text("tensor ", in_quotes(c.from->name), ": the weight at [", row, ", ", col, "] ", words...));
   };
   for (index_t k = 0; k < c.cols(); ++k)
-    if (!std::isfinite(in[k]))
-      return bad(k, "is ", std::isnan(in[k]) ? "not a number" : "infinite",
-                 "; the checkpoint is damaged, take it anew");
+    if (!std::isfinite(in[k])) return not_finite(c, text(row, ", ", k), in[k]);
   if constexpr (BlockFormat<F>) {
     encode_row<F>(in, c.cols(), out);
     for (index_t k = 0; k < c.cols(); k += F::block, out += F::bytes) {
@@ -240,9 +245,26 @@ status Quantizer::convert(const Conversion& c, SafeTensorsWriter& out) {
   return {};
 }
 
+/// The numbers of a parameter that is copied, from byte `at` on.
+inline status Quantizer::finite(const Conversion& c, std::size_t at, std::span<const std::byte> piece) {
+  const FormatId format = stored_format(c.from->dtype).id;
+  const std::size_t each = bytes_per_element(c.from->dtype);
+  const auto count = static_cast<index_t>(piece.size() / each), first = static_cast<index_t>(at / each);
+  row_.resize(static_cast<std::size_t>(count));
+  read_row({piece.data(), format, 1, count}, 0, row_.data());
+  for (index_t i = 0; i < count; ++i)
+    if (const float x = row_[static_cast<std::size_t>(i)]; !std::isfinite(x)) {
+      const bool matrix = c.from->shape.size() == 2;
+      const index_t cols = matrix ? c.cols() : 1, n = first + i;
+      return not_finite(c, matrix ? text(n / cols, ", ", n % cols) : text(n), x);
+    }
+  return {};
+}
+
 inline status Quantizer::copy(const Conversion& c, SafeTensorsWriter& out) {
   for (std::size_t at = 0; at < c.from->bytes.size(); at += piece_bytes) {
     const auto piece = c.from->bytes.subspan(at, (std::min<std::size_t>)(piece_bytes, c.from->bytes.size() - at));
+    if (status s = c.check ? finite(c, at, piece) : status(); !s) return s;
     if (status s = out.write(c.data, at, piece); !s) return s;
     if (status s = proceed(piece); !s) return s;
   }

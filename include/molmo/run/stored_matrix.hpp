@@ -94,6 +94,12 @@ class TensorNames {
     }
     return false;
   }
+  /// The same for everything that a layer has: weights and biases.
+  [[nodiscard]] bool is_parameter(std::string_view theirs) const {
+    const std::string_view bias = ".bias";
+    return is_known(theirs) ||
+           (theirs.ends_with(bias) && is_known(text(theirs.substr(0, theirs.size() - bias.size()), ".weight")));
+  }
 
  private:
   static std::string strip(std::string name) { return name.starts_with("model.") ? name.substr(6) : name; }
