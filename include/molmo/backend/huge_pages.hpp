@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -65,8 +66,9 @@ class HugePages final : public MemoryResource {
   }
 };
 
-/// The one of this program; it holds nothing.
+/// The one of this program; it holds nothing, and serves to the last line of it, destructors of globals included.
 [[nodiscard]] inline HugePages& huge_pages() {
+  static_assert(std::is_trivially_destructible_v<HugePages>, "molmo: globals may free memory after statics are gone");
   static HugePages pages;
   return pages;
 }

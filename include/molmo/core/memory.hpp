@@ -21,15 +21,21 @@ namespace molmo::inline v0 {
 
 inline constexpr std::size_t cache_line = 64;
 
-/// Where memory comes from. Derive from it to supply your own; it must outlive what was allocated from it.
+/// Where memory comes from. Derive a final class from it to supply your own; it must outlive what was allocated from
+/// it.
 class MemoryResource {
  public:
-  virtual ~MemoryResource() = default;
   /// `bytes` bytes aligned to `alignment`, or nullptr.
   virtual void* allocate(std::size_t bytes, std::size_t alignment) noexcept = 0;
   virtual void deallocate(void* p, std::size_t bytes, std::size_t alignment) noexcept = 0;
   /// Whether the bytes that it hands out are zero already. Then nobody zeroes them again: that would touch every page.
   [[nodiscard]] virtual bool gives_zeroes() const noexcept { return false; }
+
+ protected:
+  // Nobody owns one through this class. Not virtual, so that the destructor of one without members does nothing, and it
+  // serves even what is freed after it: a global that was made before the static of huge_pages() gives its memory back
+  // later.
+  ~MemoryResource() = default;
 };
 
 /// One block of zeroed, 64-byte aligned bytes.
