@@ -3,7 +3,7 @@
 """Write the golden files of the model tests: tiny random models, run by transformers on the CPU.
 
 Each case is a folder with config.json and model.safetensors as transformers writes them, and golden.safetensors with
-the token ids, every hidden state, the logits and a cached greedy decode. Beside the cases: norms/, rope/ and sampling/
+the token ids, every hidden state, the logits and a cached greedy decode. Beside the cases: norms/, rope/, sampling/ and penalties/
 (single operations), and stories260K/ when --stories names the folder of that model.
 
     python tools/make_golden.py [--stories DIR] [--out DIR] [--only NAME ...]
@@ -21,8 +21,9 @@ import tokenizers
 import torch
 import transformers
 from safetensors.torch import save
-from transformers import (AutoModelForCausalLM, LlamaConfig, Olmo2Config, OlmoConfig, Qwen2Config, Qwen3Config,
-                          TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper)
+from transformers import (AutoModelForCausalLM, LlamaConfig, MinPLogitsWarper, Olmo2Config, OlmoConfig,
+                          Qwen2Config, Qwen3Config, RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper,
+                          TopKLogitsWarper, TopPLogitsWarper)
 from transformers.models.llama.modeling_llama import LlamaRMSNorm, LlamaRotaryEmbedding
 from transformers.models.olmo.modeling_olmo import OlmoLayerNorm
 from transformers.models.olmo2.modeling_olmo2 import Olmo2RMSNorm
@@ -348,6 +349,50 @@ def make_sampling(out: Path) -> None:
     print(f"sampling: {len(rows)} distributions, {sum(r['cuts_tie'] for r in rows)} cut through a tie")
 
 
+PENALTIES = [  # repetition_penalty, temperature, top_k (0 = off), top_p (1 = off), min_p (0 = off)
+    (1.3, 1.0, 0, 1.0, 0.0), (0.8, 1.0, 0, 1.0, 0.0), (1.0, 1.0, 0, 1.0, 0.1), (1.0, 1.7, 0, 1.0, 0.05),
+    (1.0, 1.0, 0, 1.0, 1.0), (1.0, 1.0, 7, 0.9, 0.2), (1.1, 0.7, 20, 0.95, 0.02), (1.0, 1.0, 0, 0.0, 0.5),
+]
+
+
+def make_penalties(out: Path) -> None:
+    """Probabilities, and the greedy token, after repetition penalty, temperature, top-k, top-p and min-p."""
+    g = torch.Generator().manual_seed(SEED + 1)
+    logits = {f"v{v}": torch.randn(v, generator=g) * 2.0 for v in (1, 9, 61, 512)}
+    logits["minus_inf9"] = torch.randn(9, generator=g).index_fill(0, torch.tensor([1, 4, 8]), -math.inf)
+    logits["negative16"] = -torch.rand(16, generator=g) * 6.0
+    tensors, rows = {}, []
+    for case, row in logits.items():
+        ids = torch.randint(0, len(row), (1, 2 + len(row) // 3), generator=g)
+        ids[0, -1] = row.argmax()  # the likeliest is penalised too, so that the greedy token may change
+        tensors[f"logits.{case}"], tensors[f"ids.{case}"] = row, ids[0].int()
+        for i, (penalty, temperature, top_k, top_p, min_p) in enumerate(PENALTIES):
+            scores = row[None].clone()
+            if penalty != 1.0:
+                scores = RepetitionPenaltyLogitsProcessor(penalty)(ids, scores)
+            greedy_id = int(scores[0].argmax())
+            if temperature != 1.0:
+                scores = TemperatureLogitsWarper(temperature)(ids, scores)
+            if top_k != 0:
+                scores = TopKLogitsWarper(top_k)(ids, scores)
+            if top_p < 1.0:
+                scores = TopPLogitsWarper(top_p)(ids, scores)
+            if min_p > 0.0:
+                ratio = (scores[0].double().softmax(-1) / scores[0].double().softmax(-1).max() - min_p).abs()
+                assert min_p == 1.0 or ratio.min() > 1e-6, "rounding would decide about a token"
+                scores = MinPLogitsWarper(min_p)(ids, scores)
+            name = f"probs.{case}.{i}"
+            tensors[name] = scores[0].softmax(-1)
+            rows.append({"name": name, "logits": f"logits.{case}", "ids": f"ids.{case}", "greedy": greedy_id,
+                         "repetition_penalty": penalty, "temperature": temperature, "top_k": top_k, "top_p": top_p,
+                         "min_p": min_p})
+    folder = out / "penalties"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "golden.safetensors", metadata=VERSIONS)
+    (folder / "penalties.json").write_text(json.dumps({"versions": VERSIONS, "cases": rows}, indent=1) + "\n")
+    print(f"penalties: {len(rows)} distributions")
+
+
 @torch.no_grad()
 def make_stories(source: Path, out: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(source, torch_dtype=torch.float32, attn_implementation="eager").eval()
@@ -368,14 +413,16 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=Path, default=REPO / "tests" / "data" / "golden")
     p.add_argument("--stories", type=Path, default=None, help="folder of stories260K")
-    p.add_argument("--only", nargs="*", default=None, help="names of cases, or norms, rope, sampling, stories260K")
+    p.add_argument("--only", nargs="*", default=None,
+                   help="names of cases, or norms, rope, sampling, penalties, stories260K")
     a = p.parse_args()
     torch.set_num_threads(1)
     wanted = (lambda n: True) if a.only is None else (lambda n: n in a.only)
     for case in CASES:
         if wanted(case.name):
             make_case(case, a.out)
-    for name, make in (("norms", make_norms), ("rope", make_rope), ("sampling", make_sampling)):
+    for name, make in (("norms", make_norms), ("rope", make_rope), ("sampling", make_sampling),
+                       ("penalties", make_penalties)):
         if wanted(name):
             make(a.out)
     if a.stories and wanted("stories260K"):

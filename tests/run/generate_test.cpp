@@ -52,6 +52,7 @@ struct Scripted {
   }
   [[nodiscard]] index_t length() const { return static_cast<index_t>(stored.size()); }
   [[nodiscard]] index_t context() const { return room; }
+  [[nodiscard]] index_t vocabulary() const { return 256; }
 };
 
 struct Outcome {
@@ -126,7 +127,7 @@ TEST_CASE("generate: max_new 0 is a prefill") {
 }
 
 TEST_CASE("generate: any end token ends the text and is not passed on") {
-  const std::vector<std::int64_t> ends{7, std::int64_t{1} << 40, 9};
+  const std::vector<std::int64_t> ends{7, 255, 9};
   for (const std::int32_t end : {7, 9}) {
     Scripted s{.script = {10, 11, end, 12}};
     const Outcome out = run(s, {.end_tokens = ends});
@@ -201,6 +202,13 @@ TEST_CASE("generate: wrong options and a session's errors are handed on; nothing
   refused({.temperature = -0.5}, "temperature");
   refused({.temperature = 1, .top_k = -1}, "top_k");
   refused({.temperature = 1, .top_p = 1.5}, "top_p");
+  refused({.min_p = 1.5}, "min_p");
+  refused({.repetition_penalty = 0}, "repetition_penalty");
+  // The model cannot say these: a text would go on for ever.
+  for (const std::int64_t id : {std::int64_t{256}, std::int64_t{-1}, std::int64_t{2147483647}, std::int64_t{1} << 40}) {
+    const std::vector<std::int64_t> ends{7, id};
+    refused({.end_tokens = ends}, text("end token ", id, " lies outside the model's vocabulary of 256"));
+  }
   Scripted s{.script = {10, 11, 12}, .fail_decode_with = errc::out_of_memory, .fail_decode_at = 1};
   const auto r = generate_ids(s, Ids{1}, {}, [](std::int32_t) { return true; });
   REQUIRE(!r);
@@ -213,8 +221,9 @@ TEST_CASE("generate: wrong options and a session's errors are handed on; nothing
 
 TEST_CASE("generate: sampling options reach the session, the draws are numbered from 0") {
   Scripted s{.script = {10, 11, 12}};
-  run(s, {.max_new = 3, .temperature = 0.5, .top_k = 9, .top_p = 0.25, .seed = 77});
+  run(s, {.max_new = 3, .temperature = 0.5, .top_k = 9, .top_p = 0.25, .seed = 77, .min_p = 0.1, .repetition_penalty = 1.5});
   CHECK((s.asked.temperature == 0.5 && s.asked.top_k == 9 && s.asked.top_p == 0.25 && s.asked.seed == 77));
+  CHECK((s.asked.min_p == 0.1 && s.asked.repetition_penalty == 1.5));
   CHECK(s.steps == std::vector<std::uint64_t>{0, 1, 2});
 }
 
@@ -228,6 +237,12 @@ TEST_CASE("generate: what a checkpoint asks for") {
   c.do_sample = true;
   const GenerateOptions sampled = GenerateOptions::of(c);
   CHECK((sampled.temperature == 0.7 && sampled.top_p == 0.9 && sampled.top_k == 50));
+  CHECK((sampled.min_p == 0 && sampled.repetition_penalty == 1));
+  c.min_p = 0.05;
+  c.repetition_penalty = 1.2;
+  CHECK((GenerateOptions::of(c).min_p == 0.05 && GenerateOptions::of(c).repetition_penalty == 1.2));
+  c.do_sample = false;  // the penalty is for greedy texts too
+  CHECK((GenerateOptions::of(c).min_p == 0 && GenerateOptions::of(c).repetition_penalty == 1.2));
 }
 
 TEST_CASE("generate: text comes in whole characters, and all of it comes") {

@@ -2,6 +2,8 @@
 // GenerationConfig: how a checkpoint wants to be sampled: generation_config.json, and config.json where that is silent.
 //
 // Every field is optional: what neither file says stays empty, run/ has the defaults. Values out of range are errors.
+// Fields by which a file asks for what this library does not do are listed by name, so that nobody wonders at another
+// text.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -31,6 +33,7 @@ struct GenerationConfig {
   std::optional<double> repetition_penalty;
   std::optional<std::int64_t> max_new_tokens;
   std::optional<std::int64_t> max_length;  ///< prompt included
+  std::vector<std::string> ignored;        ///< fields that change the text in Hugging Face's generate(), but not here
 
   friend bool operator==(const GenerationConfig&, const GenerationConfig&) = default;
 };
@@ -63,6 +66,48 @@ inline void read_token_ids(json::Fields& f, std::string_view name, std::vector<s
   out = std::move(ids);
 }
 
+/// A field of Hugging Face's GenerationConfig that nothing here does, and the number by which a file says "no".
+struct IgnoredField {
+  std::string_view name;
+  double off;
+};
+inline constexpr IgnoredField ignored_fields[] = {{"num_beams", 1},
+                                                  {"num_beam_groups", 1},
+                                                  {"penalty_alpha", 0},
+                                                  {"dola_layers", 0},
+                                                  {"num_return_sequences", 1},
+                                                  {"guidance_scale", 1},
+                                                  {"sequence_bias", 0},
+                                                  {"encoder_repetition_penalty", 1},
+                                                  {"no_repeat_ngram_size", 0},
+                                                  {"encoder_no_repeat_ngram_size", 0},
+                                                  {"bad_words_ids", 0},
+                                                  {"force_words_ids", 0},
+                                                  {"constraints", 0},
+                                                  {"min_length", 0},
+                                                  {"min_new_tokens", 0},
+                                                  {"forced_bos_token_id", -1},
+                                                  {"forced_eos_token_id", -1},
+                                                  {"exponential_decay_length_penalty", 0},
+                                                  {"suppress_tokens", 0},
+                                                  {"begin_suppress_tokens", 0},
+                                                  {"forced_decoder_ids", 0},
+                                                  {"typical_p", 1},
+                                                  {"epsilon_cutoff", 0},
+                                                  {"eta_cutoff", 0},
+                                                  {"top_h", 0},
+                                                  {"watermarking_config", 0},
+                                                  {"stop_strings", 0},
+                                                  {"max_time", -1}};
+
+/// Does a field ask for something? Not if it is false, empty, or the number `off`.
+[[nodiscard]] inline bool asks_for_something(const json::Value& v, double off) {
+  if (v.is_array() || v.is_object()) return v.size() > 0;
+  if (v.is_string()) return !v.as_string("")->empty();
+  if (v.kind() == json::Kind::boolean) return *v.as_boolean("");
+  return !v.is_null() && !v.as_number("", off, off);
+}
+
 }  // namespace detail
 
 /// Reads the fields that `object` has over those in `into`. Call it with config.json first, then with
@@ -70,7 +115,6 @@ inline void read_token_ids(json::Fields& f, std::string_view name, std::vector<s
 [[nodiscard]] inline status read_generation_fields(const json::Value& object, GenerationConfig& into) {
   json::Fields f(object);
   if (!f.ok()) return fail(f.error());
-  constexpr double infinite = (std::numeric_limits<double>::max)();
   constexpr std::int64_t many = std::int64_t{1} << 40;
   const auto integer = [&](std::string_view name, std::optional<std::int64_t>& out, std::int64_t lo, std::int64_t hi) {
     if (f.has(name)) out = f.integer(name, lo, hi);
@@ -82,7 +126,7 @@ inline void read_token_ids(json::Fields& f, std::string_view name, std::vector<s
   detail::read_token_id(f, "pad_token_id", into.pad_token_id);
   detail::read_token_ids(f, "eos_token_id", into.eos_token_ids);
   if (f.has("do_sample")) into.do_sample = f.boolean_or("do_sample", false);
-  number("temperature", into.temperature, 0, infinite);
+  number("temperature", into.temperature, 0, static_cast<double>((std::numeric_limits<float>::max)()));
   integer("top_k", into.top_k, 0, many);
   number("top_p", into.top_p, 0, 1);
   number("min_p", into.min_p, 0, 1);
@@ -90,6 +134,12 @@ inline void read_token_ids(json::Fields& f, std::string_view name, std::vector<s
   integer("max_new_tokens", into.max_new_tokens, 0, many);
   integer("max_length", into.max_length, 0, many);
   if (!f.ok()) return fail(f.error());
+  for (const auto& [name, off] : detail::ignored_fields) {
+    const json::Value* v = object.find(name);
+    if (v == nullptr) continue;
+    std::erase(into.ignored, name);
+    if (detail::asks_for_something(*v, off)) into.ignored.emplace_back(name);
+  }
   return {};
 }
 

@@ -79,6 +79,50 @@ TEST_CASE("filters: the probabilities of Hugging Face's warpers", "[golden]") {
 }
 #endif
 
+#if MOLMO_HAS_IO
+TEST_CASE("penalties: Hugging Face's repetition penalty and min-p, greedy and sampled", "[golden]") {
+  const molmo_test::Golden g("penalties");
+  const auto file = read_json(molmo_test::golden_folder("penalties/penalties.json"));
+  REQUIRE(file);
+  const json::Value& cases = *file->find("cases");
+  REQUIRE(cases.size() > 40);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const json::Value& c = cases[i];
+    const std::string name(*c.string("name"));
+    SamplingOptions o{.temperature = *c.number("temperature", 0, 1e9),
+                      .top_k = static_cast<index_t>(*c.integer("top_k", 0, 1 << 30)),
+                      .top_p = *c.number("top_p", 0, 1),
+                      .min_p = *c.number("min_p", 0, 1),
+                      .repetition_penalty = *c.number("repetition_penalty", 0, 1e9)};
+    CAPTURE(name, o.repetition_penalty, o.temperature, o.top_k, o.top_p, o.min_p);
+    const auto logits = g.floats(*c.string("logits"));
+    const auto ids = g.ids(*c.string("ids"));
+    const auto n = static_cast<index_t>(logits.size());
+    // What sample() does, its draw left out: the frequencies of many draws are compared below.
+    std::vector<Candidate> left(logits.size());
+    const index_t best = detail::penalise(logits.data(), n, o.repetition_penalty, ids, left.data());
+    std::vector<float> penalised;
+    for (const Candidate& x : left) penalised.push_back(x.logit);
+    CHECK(best == *c.integer("greedy", 0, 1 << 20));
+    REQUIRE_CLOSE(distribution(penalised, o), [&] {
+      const auto stored = g.floats(name);
+      return std::vector<double>(stored.begin(), stored.end());
+    }(), 1e-7, 2e-6);
+    o.seed = i;
+    for (std::uint64_t step = 0; step < 50; ++step) {
+      SamplingOptions without = o;
+      without.repetition_penalty = 1;
+      const auto id = sample(logits.data(), n, o, step, left.data(), ids);
+      REQUIRE(id);
+      CHECK(*id == *draw(penalised, without, step));
+    }
+    const SamplingOptions greedy{.repetition_penalty = o.repetition_penalty};
+    CHECK(*sample(logits.data(), n, greedy, 0, left.data(), ids) == best);
+    CHECK(*sample(logits.data(), n, greedy, 0, left.data()) == argmax(logits.data(), n));  // nothing was seen
+  }
+}
+#endif
+
 TEST_CASE("greedy: the first of the largest, and NaN is never a token") {
   CHECK(*draw({1, 5, 5, 2}, {}) == 1);
   CHECK(*draw({-inf, -inf}, {}) == 0);
@@ -107,6 +151,30 @@ TEST_CASE("sampling: infinities") {
   }
 }
 
+TEST_CASE("sampling: infinities share everything at any temperature and with any filter") {
+  const std::vector<float> logits{0, inf, 5, inf, -3};
+  for (const double t : {1e-300, 1e-45, 1e-40, 1.0, 1e30, 3.4e38})
+    for (const SamplingOptions& filter : {SamplingOptions{}, {.top_k = 1}, {.top_k = 3}, {.top_p = 0.9}, {.min_p = 0.5}}) {
+      SamplingOptions o = filter;
+      o.temperature = t;
+      int first = 0, second = 0;
+      for (std::uint64_t step = 0; step < 200; ++step) {
+        const auto id = draw(logits, o, step);
+        REQUIRE(id);
+        first += *id == 1, second += *id == 3;
+      }
+      CAPTURE(t, o.top_k, o.top_p, o.min_p);
+      CHECK(first + second == 200);
+      CHECK((first > 60 && second > 60));
+    }
+  // A penalty may make one.
+  std::vector<Candidate> scratch(3);
+  const float plain[] = {3e38f, 1, 2};
+  const std::int32_t seen[] = {0};
+  for (const double t : {0.0, 1.0, 1e38})
+    CHECK(*sample(plain, 3, {.temperature = t, .repetition_penalty = 1e-9}, 1, scratch.data(), seen) == 0);
+}
+
 TEST_CASE("sampling: a temperature too small for f32 is greedy, whatever the sign of the logits") {
   for (const double t : {1e-300, 1e-45, 1e-40, 1e-38, 1e-30})
     for (const auto& logits : {std::vector<float>{9, 8, 7, -3}, std::vector<float>{-9, -8, -3, -7}, std::vector<float>{-1, 0, -2, -3}})
@@ -129,9 +197,12 @@ TEST_CASE("sampling: options out of range are refused by name") {
     CHECK(r.error().code == errc::invalid_argument);
   };
   const double bad = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
-  for (const double t : {-1.0, -1e-9, bad, infinite}) refused({.temperature = t}, "temperature");
+  for (const double t : {-1.0, -1e-9, bad, infinite, 3.5e38, 1.7e308}) refused({.temperature = t}, "temperature");
   refused({.temperature = 1, .top_k = -1}, "top_k");
   for (const double p : {-0.1, 1.1, bad, infinite}) refused({.temperature = 1, .top_p = p}, "top_p");
+  for (const double p : {-0.1, 1.1, bad, infinite}) refused({.min_p = p}, "min_p");
+  for (const double p : {0.0, -1.0, 1e-10, 1e10, bad, infinite}) refused({.repetition_penalty = p}, "repetition_penalty");
+  CHECK(check({.temperature = 3.4e38, .min_p = 1, .repetition_penalty = 1e-9}));
   CHECK(check({}));
   CHECK(check({.temperature = 0.7, .top_k = 50, .top_p = 0.9}));
 }
