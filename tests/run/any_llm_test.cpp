@@ -83,6 +83,24 @@ TEST_CASE("any_llm: the plan is the session's plan, and a session may be refused
   CHECK(s.error().code == errc::invalid_argument);
 }
 
+TEST_CASE("any_llm: a session keeps the weights of a model that is gone") {
+  std::unique_ptr<AnySession> session;
+  std::vector<float> want;
+  {
+    auto model = load_one_of_three(golden_folder("olmo2"));
+    REQUIRE(model);
+    auto s = (*model)->start({.context = 8});
+    REQUIRE(s);
+    REQUIRE((*s)->prefill(Ids{1, 2, 3}));
+    want.assign((*s)->logits().begin(), (*s)->logits().end());
+    auto of_a_temporary = (*load_one_of_three(golden_folder("olmo2")))->start({.context = 8});
+    REQUIRE(of_a_temporary);
+    session = std::move(*of_a_temporary);
+  }
+  REQUIRE(session->prefill(Ids{1, 2, 3}));
+  REQUIRE_SAME_BITS(session->logits(), want);
+}
+
 TEST_CASE("any_llm: sessions see changes of nobody else") {
   const auto model = load_one_of_three(golden_folder("qwen2"));
   REQUIRE(model);

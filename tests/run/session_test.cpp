@@ -10,6 +10,7 @@
 #include "support/golden_configs.hpp"
 #include "support/random_model.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <span>
@@ -235,6 +236,155 @@ TEST_CASE("session: a prefill that is cancelled leaves the session as it was, at
     CHECK(s.length() == 3);
   }
   REQUIRE_SAME_BITS(copy(s.prefill(ids)), want);
+}
+
+TEST_CASE("session: a progress sink may not use the session that it watches") {
+  const Ids ids = some_ids(24), first = some_ids(4, 9);
+  auto s = start({.context = 32, .prefill_chunk = 8});
+  CHECK(s.prefill(first));
+  int seen = 0;
+  auto meddle = [&](const Progress& p) {
+    ++seen;
+    refused(s.prefill(ids), errc::invalid_argument, "in the middle of a call");
+    refused(s.decode(1), errc::invalid_argument, "in the middle of a call");
+    refused(s.score(some_ids(3)), errc::invalid_argument, "in the middle of a call");
+    refused(s.sample({}, 0), errc::invalid_argument, "in the middle of a call");
+    CHECK(s.length() == 4 + static_cast<index_t>(p.done));
+    return true;
+  };
+  const Floats got = copy(s.prefill(ids, {}, meddle));
+  CHECK(seen == 3);
+  CHECK(s.length() == 28);
+  auto other = start({.context = 32, .prefill_chunk = 8});
+  CHECK(other.prefill(first));
+  REQUIRE_SAME_BITS(got, copy(other.prefill(ids)));
+
+  // What returns nothing is noticed by the call itself.
+  s.rewind(4);
+  auto back = [&](const Progress& p) {
+    if (p.done == 8) s.rewind(2);
+    return true;
+  };
+  refused(s.prefill(ids, {}, back), errc::invalid_argument, "progress sink changed");
+  CHECK(s.length() == 2);
+  auto target = start({.context = 8});
+  auto away = [&](const Progress&) {
+    target = std::move(s);
+    return true;
+  };
+  refused(s.prefill(ids, {}, away), errc::invalid_argument, "progress sink changed");
+  refused(s.decode(1), errc::invalid_argument, "moved from");
+  target.rewind(2);
+  CHECK(target.decode(1));
+}
+
+#if MOLMO_EXCEPTIONS
+TEST_CASE("session: a progress sink that throws leaves the session as it was") {
+  struct Stop {};
+  const Ids ids = some_ids(20);
+  for (std::uint64_t at = 4; at <= 20; at += 4) {
+    auto s = start({.context = 40, .prefill_chunk = 4});
+    const Floats before = copy(s.prefill(some_ids(3, 9)));
+    auto watch = [&](const Progress& p) {
+      if (p.done == at) throw Stop{};
+      return true;
+    };
+    CHECK_THROWS_AS(static_cast<void>(s.prefill(ids, {}, watch)), Stop);
+    CHECK(s.length() == 3);
+    if (at < 20) {
+      REQUIRE_SAME_BITS(s.logits(), before);
+      CHECK(s.sample({}, 0));
+    } else {  // the logits before are overwritten by then, and those of the failed call are nobody's
+      refused(s.sample({}, 0), errc::empty_prompt, "no logits");
+    }
+    CHECK(s.prefill(ids));
+    CHECK(s.length() == 23);
+  }
+}
+#endif
+
+TEST_CASE("session: one that was moved from refuses every call") {
+  auto s = start({.context = 16});
+  const Floats logits = copy(s.prefill(some_ids(5)));
+  auto moved = std::move(s);
+  refused(s.prefill(some_ids(2)), errc::invalid_argument, "moved from");
+  refused(s.prefill({}), errc::invalid_argument, "moved from");
+  refused(s.decode(1), errc::invalid_argument, "moved from");
+  refused(s.score(some_ids(3)), errc::invalid_argument, "moved from");
+  refused(s.sample({}, 0), errc::invalid_argument, "moved from");
+  s.rewind(1);
+  CHECK((s.length() == 0 && s.context() == 0 && s.vocabulary() == 0 && s.logits().empty()));
+  REQUIRE_SAME_BITS(moved.logits(), logits);
+  CHECK(moved.decode(1));
+  CHECK(moved.length() == 6);
+  s = std::move(moved);  // and may be used again
+  CHECK(s.length() == 6);
+  CHECK(s.decode(1));
+
+  KvCache cache = KvCache::for_model<Model>(20);
+  cache.view().length = 3;
+  const KvCache to = std::move(cache);
+  CHECK((to.ok() && to.length() == 3 && to.capacity() == 20));
+  CHECK((!cache.ok() && cache.length() == 0 && cache.capacity() == 0 && cache.view().first.k == nullptr));
+}
+
+TEST_CASE("session: parameters that were never set are named") {
+  const Llm<config> empty;
+  refused(make_session(empty, one_thread(), {.context = 8}), errc::invalid_argument, "never set: embedding.weight points nowhere");
+  RandomWeights<Model> model(3);
+  std::vector<std::string> names;
+  const_cast<Model&>(*model).each_parameter([&](const std::string& name, auto& p) {
+    auto kept = p;
+    p = {};
+    refused(make_session(*model, one_thread(), {.context = 8}), errc::invalid_argument, "never set: " + name + " points nowhere");
+    p = kept;
+    names.push_back(name);
+  });
+  CHECK(names.size() > 10);
+  CHECK(make_session(*model, one_thread(), {.context = 8}));
+}
+
+TEST_CASE("session: there is nothing to draw from before a prefill, nor after score()") {
+  auto s = start();
+  refused(s.sample({}, 0), errc::empty_prompt, "prefill() a prompt first");
+  refused(s.prefill({}), errc::empty_prompt, "");
+  refused(s.sample({.temperature = 1}, 0), errc::empty_prompt, "prefill() a prompt first");
+  CHECK(s.prefill(some_ids(4)));
+  CHECK(s.sample({}, 0));
+  CHECK(s.score(some_ids(4)));
+  refused(s.sample({}, 0), errc::empty_prompt, "prefill() a prompt first");
+  CHECK(s.decode(1));
+  CHECK(s.sample({}, 0));
+}
+
+TEST_CASE("session: the repetition penalty is for the ids in the cache") {
+  auto s = start({.context = 40, .prefill_chunk = 4});
+  const Ids ids = some_ids(10);
+  const Floats logits = copy(s.prefill(ids));
+  std::vector<Candidate> scratch(logits.size());
+  for (const double penalty : {0.5, 1.3, 4.0})
+    for (const double temperature : {0.0, 1.0}) {
+      const SamplingOptions o{.temperature = temperature, .seed = 4, .repetition_penalty = penalty};
+      CHECK(*s.sample(o, 3) == *sample(logits.data(), 61, o, 3, scratch.data(), ids));
+      REQUIRE_SAME_BITS(s.logits(), logits);  // which stay those of the model
+    }
+  // With a large penalty a greedy text says nothing twice, until all has been said.
+  const SamplingOptions never_twice{.repetition_penalty = 1e9};
+  Ids said = ids;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    const auto id = s.sample(never_twice, i);
+    REQUIRE(id);
+    const bool positive = s.logits()[static_cast<std::size_t>(*id)] > 0;
+    if (positive) CHECK(std::count(said.begin(), said.end(), *id) == 0);
+    said.push_back(*id);
+    CHECK(s.decode(*id));
+  }
+  s.rewind(10);
+  const Floats again = copy(s.decode(62));  // an id without a logit
+  Ids eleven = ids;
+  eleven.push_back(62);
+  const SamplingOptions o{.repetition_penalty = 2};
+  CHECK(*s.sample(o, 0) == *sample(again.data(), 61, o, 0, scratch.data(), eleven));
 }
 
 TEST_CASE("session: progress counts the ids to the end, whose answer cannot cancel any more") {

@@ -3,8 +3,8 @@
 //
 //   auto model = load_any<olmo2_1b, qwen2_5_0_5b, my_config>(cpu, directory);
 //   auto session = (*model)->start({.context = 2048});      then as with a Session: prefill, decode, sample
-// Two virtual calls per token. A checkpoint whose shape is not compiled in is refused with the nearest config and the line to
-// add.
+// Two virtual calls per token. A checkpoint whose shape is not compiled in is refused with the nearest config and the
+// line to add.
 #pragma once
 
 #include <molmo/run/session.hpp>
@@ -50,7 +50,7 @@ class AnyLlm {
   virtual ~AnyLlm() = default;
   [[nodiscard]] virtual const ModelFacts& facts() const = 0;
   [[nodiscard]] virtual MemoryPlan plan(const SessionOptions& options = {}) const = 0;
-  /// A session; this model must outlive it.
+  /// A session, which keeps the loaded weights alive.
   [[nodiscard]] virtual result<std::unique_ptr<AnySession>> start(const SessionOptions& options = {}) const = 0;
 };
 
@@ -59,7 +59,8 @@ namespace detail {
 template <class M, class Ctx>
 class SessionBox final : public AnySession {
  public:
-  explicit SessionBox(Session<M, Ctx> s) : s_(std::move(s)) {}
+  SessionBox(std::shared_ptr<const Loaded<M>> loaded, Session<M, Ctx> s)
+      : loaded_(std::move(loaded)), s_(std::move(s)) {}
   result<std::span<const float>> prefill(std::span<const std::int32_t> ids, const std::stop_token& stop,
                                          ProgressSink progress) override {
     return s_.prefill(ids, stop, progress);
@@ -76,6 +77,7 @@ class SessionBox final : public AnySession {
   void rewind(index_t length) override { s_.rewind(length); }
 
  private:
+  std::shared_ptr<const Loaded<M>> loaded_;  // before the session, which borrows from it
   Session<M, Ctx> s_;
 };
 
@@ -83,20 +85,22 @@ template <class M, class Ctx>
 class LlmBox final : public AnyLlm {
  public:
   LlmBox(Loaded<M> loaded, const Ctx& ctx)
-      : loaded_(std::move(loaded)),
+      : loaded_(std::make_shared<const Loaded<M>>(std::move(loaded))),
         ctx_(ctx),
         facts_{M::config, M::parameters(), M::kv_bytes_per_token(), M::flops_per_token(),
-               loaded_.checkpoint().bytes()} {}
+               loaded_->checkpoint().bytes()} {}
   const ModelFacts& facts() const override { return facts_; }
   MemoryPlan plan(const SessionOptions& options) const override { return memory_plan<M>(options); }
   result<std::unique_ptr<AnySession>> start(const SessionOptions& options) const override {
-    result<Session<M, Ctx>> s = make_session(loaded_.model(), ctx_, options);
-    if (!s) return fail(s.error());
-    return std::unique_ptr<AnySession>(std::make_unique<SessionBox<M, Ctx>>(std::move(*s)));
+    return without_bad_alloc("making a session", [&]() -> result<std::unique_ptr<AnySession>> {
+      result<Session<M, Ctx>> s = make_session(loaded_->model(), ctx_, options);
+      if (!s) return fail(s.error());
+      return std::unique_ptr<AnySession>(std::make_unique<SessionBox<M, Ctx>>(loaded_, std::move(*s)));
+    });
   }
 
  private:
-  Loaded<M> loaded_;
+  std::shared_ptr<const Loaded<M>> loaded_;
   Ctx ctx_;
   ModelFacts facts_;
 };
@@ -117,25 +121,28 @@ result<std::unique_ptr<AnyLlm>> load_boxed(const Ctx& ctx, const std::string& di
   return file->config;
 }
 
-/// Loads the checkpoint into whichever of the configs fits it, to run on ctx. errc::unsupported where none does: the message
-/// names the nearest, what differs, and the line that adds the missing one.
+/// Loads the checkpoint into whichever of the configs fits it, to run on ctx. errc::unsupported where none does: the
+/// message names the nearest, what differs, and the line that adds the missing one.
 template <LlmConfig... C, class Ctx>
 [[nodiscard]] result<std::unique_ptr<AnyLlm>> load_any(const Ctx& ctx, const std::string& directory,
                                                        const LoadOptions& options = {}) {
   static_assert(sizeof...(C) > 0, "molmo: load_any<config...> needs at least one config to choose from");
-  const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
-  if (!file) return fail(file.error());
-  using Loader = result<std::unique_ptr<AnyLlm>> (*)(const Ctx&, const std::string&, const LoadOptions&);
-  constexpr LlmConfig configs[] = {C...};
-  constexpr Loader loaders[] = {&detail::load_boxed<C, Ctx>...};
-  for (std::size_t i = 0; i < sizeof...(C); ++i)
-    if (differences(configs[i], file->config).empty()) return loaders[i](ctx, directory, options);
-  const LlmConfig nearest = configs[nearest_config(file->config, configs)];
-  std::string report;
-  for (const std::string& line : differences(nearest, file->config)) report += text("\n  ", line);
-  return fail(errc::unsupported,
-              text("the model in ", in_quotes(directory, 400), " has a shape that is not compiled in; the nearest differs in:", report,
-                   "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(file->config)));
+  return without_bad_alloc("loading a model", [&]() -> result<std::unique_ptr<AnyLlm>> {
+    const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
+    if (!file) return fail(file.error());
+    using Loader = result<std::unique_ptr<AnyLlm>> (*)(const Ctx&, const std::string&, const LoadOptions&);
+    constexpr LlmConfig configs[] = {C...};
+    constexpr Loader loaders[] = {&detail::load_boxed<C, Ctx>...};
+    for (std::size_t i = 0; i < sizeof...(C); ++i)
+      if (differences(configs[i], file->config).empty()) return loaders[i](ctx, directory, options);
+    const LlmConfig nearest = configs[nearest_config(file->config, configs)];
+    std::string report;
+    for (const std::string& line : differences(nearest, file->config)) report += text("\n  ", line);
+    return fail(
+        errc::unsupported,
+        text("the model in ", in_quotes(directory, 400), " has a shape that is not compiled in; the nearest differs in:", report,
+             "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(file->config)));
+  });
 }
 
 }  // namespace molmo::inline v0

@@ -9,6 +9,8 @@
 #include <molmo/core/memory.hpp>
 #include <molmo/models/llm.hpp>
 
+#include <utility>
+
 namespace molmo::inline v0 {
 
 /// Bytes of a cache for `capacity` positions of a model.
@@ -23,6 +25,13 @@ namespace molmo::inline v0 {
 class KvCache {
  public:
   KvCache() = default;
+  KvCache(KvCache&& other) noexcept { *this = std::move(other); }
+  /// What was moved from has no positions and no room.
+  KvCache& operator=(KvCache&& other) noexcept {
+    arena_ = std::move(other.arena_);
+    if (this != &other) view_ = std::exchange(other.view_, {});
+    return *this;
+  }
   /// Room for `capacity` positions of the model M. ok() says whether there was memory.
   template <class M>
   [[nodiscard]] static KvCache for_model(index_t capacity, MemoryResource* memory = nullptr,

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights from a checkpoint into a model: load<Model>(directory).
 //
-// The matrices of a large model stay where they are, in the mapped files, in their own format; only norm weights, biases and
-// what the files left misaligned are copied, into one arena. A model that may live in the caches is copied whole, to huge
-// pages, and its matrices of plain numbers are packed into panels, as the kernels like them best (formats/panels.hpp); see
-// LoadOptions. The checkpoint must fit the type: otherwise one report names every config field that differs and every tensor
-// that is missing, unused, of another shape or of a dtype that nothing here reads, and nothing is loaded.
+// The matrices of a large model stay where they are, in the mapped files, in their own format; only norm weights,
+// biases and what the files left misaligned are copied, into one arena. A model that may live in the caches is copied
+// whole, to huge pages, and its matrices of plain numbers are packed into panels, as the kernels like them best
+// (formats/panels.hpp); see LoadOptions. The checkpoint must fit the type: otherwise one report names every config
+// field that differs and every tensor that is missing, unused, of another shape or of a dtype that nothing here reads,
+// and nothing is loaded.
 #pragma once
 
 #include <molmo/backend/huge_pages.hpp>
+#include <molmo/core/guard.hpp>
 #include <molmo/models/llm.hpp>
 #include <molmo/models/zoo/load_config.hpp>
+#include <molmo/run/manifest.hpp>
 #include <molmo/run/stored_matrix.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +40,16 @@ struct LoadOptions {
   const zoo::Family* family = nullptr;  ///< a family of your own; null: the one that config.json's model_type names
 };
 
+namespace detail {
+
+/// What weights lie in.
+struct WeightFiles {
+  std::optional<Checkpoint> checkpoint{};
+  Arena arena{};
+};
+
+}  // namespace detail
+
 /// A model and all that it borrows from: the checkpoint's files and an arena. Movable; the model stays where it is.
 template <class M>
 class Loaded {
@@ -43,16 +57,14 @@ class Loaded {
   [[nodiscard]] const M& model() const& MOLMO_LIFETIMEBOUND { return state_->model; }
   [[nodiscard]] const M& operator*() const& MOLMO_LIFETIMEBOUND { return state_->model; }
   [[nodiscard]] const M* operator->() const& MOLMO_LIFETIMEBOUND { return &state_->model; }
-  [[nodiscard]] const Checkpoint& checkpoint() const& MOLMO_LIFETIMEBOUND { return state_->checkpoint; }
+  [[nodiscard]] const Checkpoint& checkpoint() const& MOLMO_LIFETIMEBOUND { return *state_->files.checkpoint; }
   /// Bytes that were copied out of the files (norm weights, biases, misaligned matrices, packed ones).
-  [[nodiscard]] std::size_t copied_bytes() const { return state_->arena.used(); }
+  [[nodiscard]] std::size_t copied_bytes() const { return state_->files.arena.used(); }
 
  private:
   struct State {
-    Checkpoint checkpoint;
-    Arena arena{};
+    detail::WeightFiles files{};
     M model{};
-    explicit State(Checkpoint c) : checkpoint(std::move(c)) {}
   };
   explicit Loaded(std::unique_ptr<State> s) : state_(std::move(s)) {}
 
@@ -93,11 +105,6 @@ class Report {
 
 /// Tensors that are no weights: tables that old checkpoints saved along with them.
 [[nodiscard]] inline bool is_buffer(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
-
-template <class P>
-inline constexpr bool is_weight = false;
-template <class S>
-inline constexpr bool is_weight<Weight<S>> = true;
 
 /// What becomes of a stored matrix: it stays (0 bytes), or is copied as it is, packed, or unpacked.
 struct Placement {
@@ -156,37 +163,37 @@ struct Placement {
 }
 
 /// Every tensor against every parameter: the report, and the bytes that have to be copied.
-template <class M>
-std::size_t compare(M& model, const Checkpoint& checkpoint, const TensorNames& names, bool pack, Report& report) {
+[[nodiscard]] inline std::size_t compare(const Manifest& manifest, const LlmConfig& config,
+                                         const Checkpoint& checkpoint, const TensorNames& names, bool pack,
+                                         Report& report) {
   std::size_t copied = 0;
   std::vector<std::string> used;
-  model.each_parameter([&]<class P>(const std::string& canonical, P&) {
+  manifest.each([&](const std::string& canonical, const Parameter& p) {
     const std::string name = names.of(canonical);
     if (name.empty()) return report.add(text("missing: ", canonical, ", which this family has no name for"));
-    if constexpr (is_weight<P>) {
-      const StoredMatrix m = find_matrix(checkpoint, name, P::shape::static_rows, P::shape::cols);
+    if (!p.vector) {
+      const StoredMatrix m = find_matrix(checkpoint, name, p.rows, p.cols);
       if (m.data) used.push_back(name);
       if (m.scales) used.push_back(scale_name(name));
       if (!m.problem.empty()) return report.add(m.problem);
-      copied += Placement(m, pack, slice_rows(canonical, M::config)).room();
-    } else {
-      const TensorInfo* t = checkpoint.find(name);
-      if (t == nullptr) return report.add(text("missing: ", name, " [", P::shape::cols, "]"));
-      used.push_back(name);
-      const StoredFormat format = stored_format(t->dtype);
-      if (!format.known || is_block_format(format.id))
-        report.add(text("unsupported: ", name, " is ", name_of(t->dtype), "; vectors are F32, F16 or BF16"));
-      else if (t->shape.size() != 1 || t->shape[0] != static_cast<std::uint64_t>(P::shape::cols))
-        report.add(
-            text("other shape: ", name, " is ", shape_text(t->shape), ", the type needs [", P::shape::cols, "]"));
-      copied += Arena::padded<float>(P::shape::cols);
+      copied += Placement(m, pack, slice_rows(canonical, config)).room();
+      return;
     }
+    const TensorInfo* t = checkpoint.find(name);
+    if (t == nullptr) return report.add(text("missing: ", name, " [", p.cols, "]"));
+    used.push_back(name);
+    const StoredFormat format = stored_format(t->dtype);
+    if (!format.known || is_block_format(format.id))
+      report.add(text("unsupported: ", name, " is ", name_of(t->dtype), "; vectors are F32, F16 or BF16"));
+    else if (t->shape.size() != 1 || t->shape[0] != static_cast<std::uint64_t>(p.cols))
+      report.add(text("other shape: ", name, " is ", shape_text(t->shape), ", the type needs [", p.cols, "]"));
+    copied += Arena::padded<float>(static_cast<std::size_t>(p.cols));
   });
   std::sort(used.begin(), used.end());
   const std::string head = names.of("head.weight");
   for (const TensorInfo* t : checkpoint.tensors()) {
     // A tied model may hold a copy of its head: the embedding is used, as Hugging Face does.
-    const bool tied_copy = M::config.weight_tying && (t->name == head || t->name == scale_name(head));
+    const bool tied_copy = config.weight_tying && (t->name == head || t->name == scale_name(head));
     if (!tied_copy && !is_buffer(t->name) && !std::binary_search(used.begin(), used.end(), t->name))
       report.add(text("unused: ", without_quotes(in_quotes(t->name)), " ", shape_text(t->shape)));
   }
@@ -194,51 +201,60 @@ std::size_t compare(M& model, const Checkpoint& checkpoint, const TensorNames& n
 }
 
 /// Points every parameter at its tensor.
-template <class M>
-void bind(M& model, const Checkpoint& checkpoint, const TensorNames& names, bool pack, Arena& arena) {
-  model.each_parameter([&]<class P>(const std::string& canonical, P& parameter) {
+inline void bind(const Manifest& manifest, const LlmConfig& config, const Checkpoint& checkpoint,
+                 const TensorNames& names, bool pack, Arena& arena) {
+  manifest.each([&](const std::string& canonical, const Parameter& p) {
     const std::string name = names.of(canonical);
-    if constexpr (is_weight<P>) {
-      const StoredMatrix m = find_matrix(checkpoint, name, P::shape::static_rows, P::shape::cols);
-      parameter = P(Placement(m, pack, slice_rows(canonical, M::config)).place(m, arena));
-    } else {
-      const TensorInfo& t = *checkpoint.find(name);
-      float* copy = arena.take<float>(P::shape::cols);
-      read_row({t.bytes.data(), stored_format(t.dtype).id, 1, P::shape::cols}, 0, copy);
-      parameter = P(copy);
+    if (!p.vector) {
+      const StoredMatrix m = find_matrix(checkpoint, name, p.rows, p.cols);
+      return p.set(Placement(m, pack, slice_rows(canonical, config)).place(m, arena));
     }
+    const TensorInfo& t = *checkpoint.find(name);
+    float* copy = arena.take<float>(static_cast<std::size_t>(p.cols));
+    read_row({t.bytes.data(), stored_format(t.dtype).id, 1, p.cols}, 0, copy);
+    WeightMatrix at;
+    at.data = reinterpret_cast<const std::byte*>(copy);
+    p.set(at);
   });
+}
+
+/// load() without the model's type.
+[[nodiscard]] inline status load_weights(const std::string& directory, const LoadOptions& options,
+                                         const LlmConfig& config, const Manifest& manifest, WeightFiles& into) {
+  const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
+  if (!file) return fail(file.error());
+  Report report;
+  for (const std::string& line : differences(config, file->config)) report.add(line);
+  result<Checkpoint> opened = Checkpoint::open(
+      directory, {.copy = options.copy, .follow_symlinks = options.follow_symlinks, .progress = options.progress});
+  if (!opened) return fail(opened.error());
+  const Checkpoint& checkpoint = into.checkpoint.emplace(std::move(*opened));
+  const TensorNames names(checkpoint, file->family->names);
+  const bool pack = options.pack == Packing::always ||
+                    (options.pack == Packing::automatic && checkpoint.bytes() < options.pack_below);
+  if (const std::string line = quantised_otherwise(checkpoint, file->quantized); !line.empty()) report.add(line);
+  const std::size_t copied = compare(manifest, config, checkpoint, names, pack, report);
+  if (!report.empty())
+    return fail(errc::mismatch,
+                text("the checkpoint in ", in_quotes(directory, 400), " does not fit this model type:", report.joined()));
+  into.arena = Arena(copied, options.memory ? options.memory : &huge_pages());
+  if (!into.arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
+  bind(manifest, config, checkpoint, names, pack, into.arena);
+  return {};
 }
 
 }  // namespace detail
 
-/// Loads a Hugging Face checkpoint folder into the model type M = Llm<config>. errc::mismatch carries the report of all that
-/// does not fit; other errors come from the files.
+/// Loads a Hugging Face checkpoint folder into the model type M = Llm<config>. errc::mismatch carries the report of all
+/// that does not fit; other errors come from the files.
 template <class M>
 [[nodiscard]] result<Loaded<M>> load(const std::string& directory, const LoadOptions& options = {}) {
-  const result<zoo::ModelConfig> file = zoo::load_config(directory, options.family);
-  if (!file) return fail(file.error());
-  detail::Report report;
-  for (const std::string& line : differences(M::config, file->config)) report.add(line);
-
-  result<Checkpoint> checkpoint = Checkpoint::open(
-      directory, {.copy = options.copy, .follow_symlinks = options.follow_symlinks, .progress = options.progress});
-  if (!checkpoint) return fail(checkpoint.error());
-  using State = typename Loaded<M>::State;
-  auto state = std::make_unique<State>(std::move(*checkpoint));
-  const TensorNames names(state->checkpoint, file->family->names);
-  const bool pack = options.pack == Packing::always ||
-                    (options.pack == Packing::automatic && state->checkpoint.bytes() < options.pack_below);
-  if (const std::string line = detail::quantised_otherwise(state->checkpoint, file->quantized); !line.empty())
-    report.add(line);
-  const std::size_t copied = detail::compare(state->model, state->checkpoint, names, pack, report);
-  if (!report.empty())
-    return fail(errc::mismatch,
-                text("the checkpoint in ", in_quotes(directory, 400), " does not fit this model type:", report.joined()));
-  state->arena = Arena(copied, options.memory ? options.memory : &huge_pages());
-  if (!state->arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
-  detail::bind(state->model, state->checkpoint, names, pack, state->arena);
-  return Loaded<M>(std::move(state));
+  return without_bad_alloc("loading a model", [&]() -> result<Loaded<M>> {
+    auto state = std::make_unique<typename Loaded<M>::State>();
+    if (status s = detail::load_weights(directory, options, M::config, Manifest(state->model), state->files); !s)
+      return fail(s.error());
+    return Loaded<M>(std::move(state));
+  });
 }
 
 }  // namespace molmo::inline v0
