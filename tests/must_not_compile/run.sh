@@ -5,6 +5,7 @@
 # The file says in comments what the compiler has to print (extended regular expressions, each must match):
 #   // expect: molmo: matmul.* needs
 #   // lines: 12        at most so many lines in the first error of g++; 12 if not said
+#   // mistake: -flag   flags that are the mistake, beside -DMOLMO_MISTAKE
 set -u
 file=$1
 shift
@@ -19,7 +20,9 @@ fi
 one_error=-fmax-errors=1
 clang=0
 if "$1" --version | head -n 1 | grep -q clang; then one_error=-ferror-limit=1 clang=1; fi
-if "$@" -fsyntax-only -DMOLMO_MISTAKE "$one_error" "$file" > "$work/wrong" 2>&1; then
+mistake=$(sed -n 's|^// mistake: ||p' "$file")
+# shellcheck disable=SC2086  # several flags are several words
+if "$@" -fsyntax-only -DMOLMO_MISTAKE $mistake "$one_error" "$file" > "$work/wrong" 2>&1; then
   echo "$file compiles with its mistake"
   exit 1
 fi

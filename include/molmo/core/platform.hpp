@@ -12,6 +12,12 @@
 //   MOLMO_VNNI           the same for the int8 dot products of AVX-512 (vpdpbusd)
 #pragma once
 
+// One sentence instead of hundreds of errors: what cannot be found ends the compilation.
+#if __cplusplus < 202002L
+#error "molmo: this library is written in C++20; compile with -std=c++20 (CMake: target_compile_features cxx_std_20)"
+#include <molmo_needs_a_newer_standard>
+#endif
+
 #if defined(__CUDACC__)
 #define MOLMO_HD __host__ __device__
 #define MOLMO_INLINE __host__ __device__ __forceinline__
@@ -72,7 +78,14 @@
 #define MOLMO_VNNI 0
 #endif
 
-// NaN logits are detected and reported; -ffast-math would delete those checks without a word.
-#if defined(__FAST_MATH__) && !defined(MOLMO_ALLOW_FAST_MATH)
+// NaN logits are detected and reported, and every sum has one order; these flags would take that away without a word.
+// (clang does not tell that -fassociative-math is on.)
+#if !defined(MOLMO_ALLOW_FAST_MATH)
+#if defined(__FAST_MATH__)
 #error "molmo: -ffast-math removes the NaN checks of this library; compile without it, or define MOLMO_ALLOW_FAST_MATH"
+#elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "molmo: -ffinite-math-only removes NaN checks; compile without it, or define MOLMO_ALLOW_FAST_MATH"
+#elif defined(__ASSOCIATIVE_MATH__)
+#error "molmo: -fassociative-math reorders sums and roundings; compile without it, or define MOLMO_ALLOW_FAST_MATH"
+#endif
 #endif

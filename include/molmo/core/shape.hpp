@@ -17,6 +17,7 @@ namespace molmo::inline v0 {
 
 /// Sizes and positions: signed, so that differences are safe.
 using index_t = std::ptrdiff_t;
+static_assert(sizeof(index_t) == 8, "molmo: sizes of models need 64 bits; compile for a 64-bit machine");
 
 /// The token axis: known at run time only.
 inline constexpr index_t dyn = -1;
