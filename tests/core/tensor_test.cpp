@@ -56,6 +56,27 @@ TEST_CASE("views of lvalues only; conversions to views") {
   CHECK(v[3] == 5);
 }
 
+TEST_CASE("a tensor that was moved from is empty") {
+  Tensor<float, dyn, 2> x(3);
+  Tensor<float, dyn, 2> y = std::move(x);
+  CHECK((x.tokens() == 0 && x.rows() == 0 && x.size() == 0 && x.data() == nullptr));  // NOLINT: that is the question
+  CHECK((x.view().size() == 0 && y.size() == 6));
+  Tensor<float, dyn, 2> z(5);
+  z = std::move(y);
+  CHECK((y.size() == 0 && y.view().tokens() == 0 && z.size() == 6));
+  Tensor<float, dyn, 2>& same = z;
+  z = std::move(same);
+  CHECK((z.size() == 6 && z.data() != nullptr));
+
+  Tensor<float, 4> a;
+  const Tensor<float, 4> b = std::move(a);
+  CHECK((a.rows() == 0 && a.size() == 0 && b.size() == 4));
+  CHECK_THROWS_AS((void)a.view(), contract_error);
+  a = Tensor<float, 4>{};
+  CHECK((a.size() == 4 && a.view()[3] == 0));
+  CHECK((Tensor<float, 4>::make(0)->size() == 4 && Tensor<float, 4>::make(7)->size() == 4));
+}
+
 TEST_CASE("a moved tensor keeps its elements") {
   Tensor<float, dyn, 2> x(3);
   x(2, 1) = 8;

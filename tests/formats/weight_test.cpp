@@ -66,6 +66,26 @@ TEST_CASE("formats: every 16-bit pattern decodes to its value, from any address"
   SUCCEED();
 }
 
+TEST_CASE("slices: what is outside the matrix, and cuts inside a panel, are refused") {
+  const std::vector<std::byte> bytes(48 * 8 * 4), scales(48 * 2);
+  const WeightMatrix rows{bytes.data(), format_id<F32>, 48, 8};
+  WeightMatrix panels = rows;
+  panels.layout = Layout::panels;
+  CHECK(rows.slice(24, 24).data == bytes.data() + 24 * 8 * 4);
+  CHECK(panels.slice(16, 24).data == bytes.data() + 16 * 8 * 4);
+  CHECK(panels.slice(32, 7).rows == 7);
+  for (const index_t first : {1, 8, 15, 24, 40}) CHECK_THROWS_AS((void)panels.slice(first, 8), contract_error);
+  const WeightMatrix q8{bytes.data(), format_id<Q8>, 48, 32, Layout::panels, scales.data()};
+  CHECK_THROWS_AS((void)q8.slice(24, 24), contract_error);
+  for (const WeightMatrix& m : {rows, panels}) {
+    CHECK_THROWS_AS((void)m.slice(0, 49), contract_error);
+    CHECK_THROWS_AS((void)m.slice(-16, 16), contract_error);
+    CHECK_THROWS_AS((void)m.slice(64, 0), contract_error);
+    CHECK_THROWS_AS((void)m.slice(0, -1), contract_error);
+    CHECK(m.slice(48, 0).rows == 0);
+  }
+}
+
 TEST_CASE("weights: rows in bytes, slices, and the format of a tensor's elements") {
   const std::vector<std::byte> bytes(200);
   const WeightMatrix m{bytes.data(), format_id<Bf16>, 10, 7};

@@ -3,8 +3,11 @@
 //
 //   Tensor<float, 4096> x;                    static shape
 //   Tensor<float, dyn, 4096> y{tokens};       as many tokens as you say
+// A tensor that was moved from is empty: it has no rows, and a view of it has none either (or, where the shape is static
+// and a view cannot say so, is a contract_error).
 #pragma once
 
+#include <molmo/core/contract.hpp>
 #include <molmo/core/memory.hpp>
 #include <molmo/core/result.hpp>
 #include <molmo/core/view.hpp>
@@ -28,10 +31,18 @@ class Tensor {
   }
   /// Zeroed elements, or errc::out_of_memory. `tokens` counts only where the shape has the token axis.
   static result<Tensor> make(index_t tokens = 1) {
+    if (!shape::dynamic) tokens = 1;
     Tensor made(tokens, allocate(tokens));
     if (made.bytes_.data() == nullptr)
       return fail(errc::out_of_memory, text("no memory for a tensor of ", tokens, " tokens"));
     return result<Tensor>(std::move(made));
+  }
+
+  Tensor(Tensor&& other) noexcept : tokens_(std::exchange(other.tokens_, 0)), bytes_(std::move(other.bytes_)) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    bytes_ = std::move(other.bytes_);
+    if (this != &other) tokens_ = std::exchange(other.tokens_, 0);
+    return *this;
   }
 
   [[nodiscard]] view_type view() & MOLMO_LIFETIMEBOUND { return as<view_type>(data()); }
@@ -44,7 +55,7 @@ class Tensor {
   [[nodiscard]] T* data() { return reinterpret_cast<T*>(bytes_.data()); }
   [[nodiscard]] const T* data() const { return reinterpret_cast<const T*>(bytes_.data()); }
   [[nodiscard]] index_t tokens() const { return tokens_; }
-  [[nodiscard]] index_t rows() const { return (shape::dynamic ? tokens_ : 1) * shape::static_rows; }
+  [[nodiscard]] index_t rows() const { return tokens_ * shape::static_rows; }
   [[nodiscard]] static constexpr index_t cols() { return shape::cols; }
   [[nodiscard]] index_t size() const { return rows() * shape::cols; }
   [[nodiscard]] T& operator[](index_t i) { return data()[i]; }
@@ -62,13 +73,15 @@ class Tensor {
 
   template <class V, class P>
   V as(P* first) const {
-    if constexpr (shape::dynamic)
+    if constexpr (shape::dynamic) {
       return V(first, tokens_);
-    else
+    } else {
+      expects(first != nullptr, "molmo: this tensor was moved from and has no elements; use the one it was moved to");
       return V(first);
+    }
   }
 
-  index_t tokens_;
+  index_t tokens_;  // 1 where the shape is static, 0 after the elements were moved away
   AlignedBytes bytes_;
 };
 

@@ -7,6 +7,7 @@
 // as kernels like it best (panels.hpp packs one into the other).
 #pragma once
 
+#include <molmo/core/contract.hpp>
 #include <molmo/core/view.hpp>
 #include <molmo/formats/bf16.hpp>
 #include <molmo/formats/f16.hpp>
@@ -36,6 +37,9 @@ namespace detail {
 
 template <class F, class... All>
 constexpr FormatId id_in(FormatList<All...>) {
+  static_assert((std::is_same_v<F, All> || ...),
+                "molmo: this weight format is not in the list `Formats` (formats/weight.hpp), so no op can read it; append "
+                "it there, or decode the weights to f32, bf16 or f16 first");
   int index = -1, i = 0;
   ((index = std::is_same_v<F, All> ? i : index, ++i), ...);
   return static_cast<FormatId>(index);
@@ -95,8 +99,14 @@ struct WeightMatrix {
   [[nodiscard]] index_t row_bytes() const {
     return with_format(format, [&]<class F>(F) { return format_bytes<F>(cols); });
   }
-  /// Rows [first, first + count); in panels, `first` is a multiple of 16.
-  [[nodiscard]] WeightMatrix slice(index_t first, index_t count) const {
+  /// Rows [first, first + count) of the matrix; in panels, which interleave 16 rows, `first` is a multiple of 16
+  /// (contract_error).
+  [[nodiscard]] MOLMO_NOINLINE WeightMatrix slice(index_t first, index_t count) const {
+    expects(first >= 0 && count >= 0 && first <= rows && count <= rows - first,
+            "molmo: WeightMatrix::slice(first, count): the matrix has fewer rows");
+    expects(layout == Layout::rows || first % panel_rows == 0,
+            "molmo: WeightMatrix::slice(first, count): a matrix in panels is cut at multiples of 16 rows only; load it "
+            "with {.pack = Packing::never}, or unpack it (formats/panels.hpp)");
     WeightMatrix part = *this;
     part.rows = count;
     const index_t blocks = with_format(format, [&]<class F>(F) { return format_blocks<F>(cols); });
@@ -128,7 +138,9 @@ struct Weight {
         format(std::is_same_v<std::remove_const_t<T>, float>  ? format_id<F32>
                : std::is_same_v<std::remove_const_t<T>, bf16> ? format_id<Bf16>
                                                               : format_id<F16>) {
-    static_assert(!std::is_same_v<std::remove_const_t<T>, double>, "molmo: weights are f32, bf16 or f16");
+    using N = std::remove_const_t<T>;
+    static_assert(std::is_same_v<N, float> || std::is_same_v<N, bf16> || std::is_same_v<N, f16>,
+                  "molmo: the weights of a matmul are float, bf16 or f16; convert other numbers first");
   }
 
   [[nodiscard]] WeightMatrix matrix() const { return {data, format, S::static_rows, S::cols, layout, scales}; }
