@@ -102,6 +102,32 @@ void check_fused_feed_forward() {
 
 }  // namespace
 
+TEST_CASE("layers: a target that overlaps what is read is refused, and nothing is written") {
+  RandomWeights<Linear<24, 24>> linear(8);
+  RandomWeights<Norm<NormShape{24}>> rms(9);
+  RandomWeights<Norm<NormShape{24, LayerNormType::layer_norm}>> layer_norm(10);
+  RandomWeights<FeedForward<FeedForwardShape{.d_model = 24, .hidden = 24}>> gated(11);
+  RandomWeights<FeedForward<FeedForwardShape{.d_model = 24, .hidden = 24, .fused = true}>> fused(12);
+  Random random(13);
+  std::vector<float> x = random.numbers(6 * 24);
+  const auto before = x;
+  const View<float, Shape<dyn, 24>> all(x.data(), 6), first = all.slice(0, 4), later = all.slice(1, 4);
+  on_all([&](const auto& ctx) {
+    CHECK_THROWS_AS(linear->forward(ctx, all, all), contract_error);
+    CHECK_THROWS_AS(linear->add_to(ctx, all, all), contract_error);
+    CHECK_THROWS_AS(linear->forward(ctx, later, first), contract_error);
+    CHECK_THROWS_AS(rms->forward(ctx, later, first, 1e-5), contract_error);
+    CHECK_THROWS_AS(rms->forward(ctx, first, all, 1e-5), contract_error);  // other numbers of tokens
+    CHECK_THROWS_AS(layer_norm->forward(ctx, first, later, 1e-5), contract_error);
+    CHECK_THROWS_AS(gated->activate(ctx, all, all), contract_error);
+    CHECK_THROWS_AS(fused->activate(ctx, later, first), contract_error);
+    REQUIRE_SAME_BITS(x, before);
+    rms->forward(ctx, all, all, 1e-5);  // in place is fine
+    CHECK(x != before);
+    x = before;
+  });
+}
+
 TEST_CASE("FeedForward: without a gate") {
   check_plain_feed_forward<FeedForwardShape{.d_model = 20, .hidden = 13, .gated = false, .activation = ActivationType::gelu}>();
   check_plain_feed_forward<FeedForwardShape{.d_model = 20, .hidden = 13, .gated = false, .bias = true, .activation = ActivationType::gelu}>();

@@ -9,6 +9,8 @@
 
 #include <molmo/backend/reference.hpp>
 #include <molmo/core/error.hpp>
+#include <molmo/core/overlap.hpp>
+#include <molmo/expr/acc.hpp>
 #include <molmo/expr/functions.hpp>
 
 namespace molmo::inline v0 {
@@ -35,10 +37,8 @@ using pass_t = std::conditional_t<std::is_same_v<T, double> || has_double<E>(), 
 
 template <class A, class B>
 bool apart(const A& a, const B& b) {
-  const char* a0 = reinterpret_cast<const char*>(a.data);
-  const char* b0 = reinterpret_cast<const char*>(b.data);
-  return a0 + a.size() * static_cast<index_t>(sizeof(*a.data)) <= b0 ||
-         b0 + b.size() * static_cast<index_t>(sizeof(*b.data)) <= a0;
+  return apart(Extent{a.data, a.size() * static_cast<index_t>(sizeof(*a.data))},
+               Extent{b.data, b.size() * static_cast<index_t>(sizeof(*b.data))});
 }
 // The same elements, whatever their type: index i of one is index i of the other.
 template <class A, class B>
@@ -98,6 +98,7 @@ class Target {
     } else {
       static_assert(X::pointwise,
                     "molmo: on(ctx, y) = e reads and writes index by index; e moves indices, so store it first");
+      detail::check_no_acc<X>();
       detail::check_pass(y_, operand);
       assign(ctx_, y_, operand);
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The leaves of expressions: Leaf (a view), Scalar (a number), Acc (what a matmul is about to store), and
-// leaf(x), which makes one of anything that may stand in an expression.
+// The leaves of expressions: Leaf (a view), Scalar (a number), and leaf(x), which makes one of anything that may stand
+// in an expression. (A third leaf, acc, is in acc.hpp.)
 //
 // Owners that are about to die are refused by a deleted function: an expression of a temporary would dangle.
 #pragma once
 
 #include <molmo/core/tensor.hpp>
-#include <molmo/expr/concepts.hpp>
+#include <molmo/expr/acc.hpp>
 
 #include <utility>
 
@@ -85,32 +85,14 @@ struct Scalar {
   constexpr void each_leaf(F&&) const {}
 };
 
-/// In matmul(x, w).then(...): the element that the matmul is about to store.
-struct Acc {
-  using shape = Shape<>;
-  static constexpr bool pointwise = true;
-
-  [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
-  template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
-    return at.acc;
-  }
-  template <class Root>
-  [[nodiscard]] constexpr Acc erased() const {
-    return {};
-  }
-  template <class F>
-  constexpr void each_leaf(F&&) const {}
-};
-
-inline constexpr Acc acc{};
-
 template <class T, class S, class M>
 inline constexpr bool enable_expr<Leaf<T, S, M>> = true;
 template <class T>
 inline constexpr bool enable_expr<Scalar<T>> = true;
-template <>
-inline constexpr bool enable_expr<Acc> = true;
+template <class T, class S, class M>
+inline constexpr AccUse acc_use<Leaf<T, S, M>> = AccUse::no;
+template <class T>
+inline constexpr AccUse acc_use<Scalar<T>> = AccUse::no;
 
 /// The leaf of an operand: expressions stay as they are, views and tensors are borrowed, numbers are copied.
 template <Expr E>

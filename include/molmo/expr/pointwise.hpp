@@ -46,9 +46,13 @@ MOLMO_HD constexpr index_t either_tokens(index_t a, index_t b) { return a < 0 ? 
 
 inline constexpr const char* tokens_differ = "molmo: the operands of an expression have different numbers of tokens";
 
-// The node for F and one to three operands.
+// The node for F and one to three operands; combine compares the shapes of a user's operands first.
 template <class F, class... Operands>
 constexpr auto map(const Operands&... operands);
+template <class F, class A, class B>
+constexpr auto combine(const A& a, const B& b);
+template <class F, class A, class B, class C>
+constexpr auto combine(const A& a, const B& b, const C& c);
 
 }  // namespace detail
 
@@ -67,6 +71,10 @@ struct Map1 {
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
     return detail::map<F>(a.template erased<Root>());
+  }
+  template <class Value>
+  [[nodiscard]] constexpr auto with_acc(const Value& value) const {
+    return detail::map<F>(detail::with_acc(a, value));
   }
   template <class G>
   constexpr void each_leaf(G&& g) const {
@@ -90,6 +98,10 @@ struct Map2 {
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
     return detail::map<F>(a.template erased<Root>(), b.template erased<Root>());
+  }
+  template <class Value>
+  [[nodiscard]] constexpr auto with_acc(const Value& value) const {
+    return detail::combine<F>(detail::with_acc(a, value), detail::with_acc(b, value));
   }
   template <class G>
   constexpr void each_leaf(G&& g) const {
@@ -118,6 +130,10 @@ struct Map3 {
   [[nodiscard]] constexpr auto erased() const {
     return detail::map<F>(a.template erased<Root>(), b.template erased<Root>(), c.template erased<Root>());
   }
+  template <class Value>
+  [[nodiscard]] constexpr auto with_acc(const Value& value) const {
+    return detail::combine<F>(detail::with_acc(a, value), detail::with_acc(b, value), detail::with_acc(c, value));
+  }
   template <class G>
   constexpr void each_leaf(G&& g) const {
     a.each_leaf(g);
@@ -132,6 +148,12 @@ template <class F, class A, class B>
 inline constexpr bool enable_expr<Map2<F, A, B>> = true;
 template <class F, class A, class B, class C>
 inline constexpr bool enable_expr<Map3<F, A, B, C>> = true;
+template <class F, class A>
+inline constexpr AccUse acc_use<Map1<F, A>> = acc_use<A>;
+template <class F, class A, class B>
+inline constexpr AccUse acc_use<Map2<F, A, B>> = detail::acc_use_of_all<A, B>;
+template <class F, class A, class B, class C>
+inline constexpr AccUse acc_use<Map3<F, A, B, C>> = detail::acc_use_of_all<A, B, C>;
 
 namespace detail {
 

@@ -8,6 +8,7 @@
 // add pieces of fixed size in a fixed order, so that the result does not depend on the number of threads.
 #pragma once
 
+#include <molmo/expr/acc.hpp>
 #include <molmo/expr/assign.hpp>
 
 #include <limits>
@@ -83,6 +84,7 @@ struct RowReduce {
     static_assert(S::rank == 1 && E::shape::rank == 2, "molmo: row_sum and row_max reduce Shape<n, cols> to Shape<n>");
     static_assert(S::dynamic == E::shape::dynamic && (S::dynamic || S::cols == E::shape::static_rows),
                   "molmo: the target of row_sum and row_max has one element per row");
+    check_no_acc<E>();
     check_operands<M>(e);
     expects(y.size() == rows_of(e), tokens_differ);
     e.each_leaf([&](const auto& operand) {  // a column at the same place is read before it is written
@@ -96,6 +98,7 @@ struct RowReduce {
 
 template <class Ctx, class R, class X>
 [[nodiscard]] float reduce_to_number(const Ctx& ctx, R r, const X& e) {
+  check_no_acc<X>();
   check_operands<typename Ctx::memory>(e);
   return static_cast<float>(reduce_all(ctx, r, e));
 }

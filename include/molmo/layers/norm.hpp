@@ -38,10 +38,14 @@ struct Norm {
     else
       layer_norm_rows(ctx, a);
   }
+  /// As many rows as x has tokens; y has as many. y may be x; any other overlap is a contract_error.
   template <class Ctx>
   void forward(const Ctx& ctx, View<float, Shape<dyn, S.width>> y, View<const float, Shape<dyn, S.width>> x,
                double eps) const {
-    forward(ctx, y.data, x.data, x.tokens(), S.width, eps);
+    expects(y.tokens() == x.tokens(), "molmo: Norm::forward: y and x have different numbers of tokens");
+    using Call = std::conditional_t<S.type == LayerNormType::rms, detail::RmsNormCall, detail::LayerNormCall>;
+    Call::rows(ctx, NormRows<float>{x.data, y.data, x.tokens(), S.width, S.width, weight.data, bias.data, eps,
+                                    NormOrder::cast_then_scale});
   }
 };
 

@@ -133,6 +133,21 @@ TEST_CASE("matmul on Xsimd: the last weight may end where memory ends") {
       }
 }
 
+TEST_CASE("matmul on Xsimd: into x or into the weights is refused, with any number of threads") {
+  Random random(5);
+  Tensor<float, dyn, 64> x(30);
+  Tensor<float, 64, 64> w;
+  for (index_t i = 0; i < x.size(); ++i) x[i] = random.number();
+  const std::vector<float> before(x.data(), x.data() + x.size());
+  for (const int threads : {1, 2}) {
+    const Xsimd cpu{threads};
+    CHECK_THROWS_AS((on(cpu, x) = matmul(x, w)), contract_error);
+    CHECK_THROWS_AS((on(cpu, x.view().slice(1, 20)) = matmul(x.view().slice(0, 20), w).then(relu(acc))), contract_error);
+    CHECK_THROWS_AS((on(cpu, View<float, Shape<dyn, 64>>(w.data(), 30)) = matmul(x, w)), contract_error);
+  }
+  CHECK(std::vector<float>(x.data(), x.data() + x.size()) == before);
+}
+
 TEST_CASE("matmul on Xsimd: the epilogues of the layers") {
   Random random(6);
   const Xsimd<> cpu;

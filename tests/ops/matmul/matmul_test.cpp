@@ -104,6 +104,60 @@ TEST_CASE("matmul: broken contracts are refused before anything is written") {
   for (index_t i = 0; i < y.size(); ++i) CHECK(y[i] == 7);
 }
 
+TEST_CASE("matmul: a target that overlaps x or the weights is refused, and nothing is written") {
+  Random random(3);
+  Tensor<float, dyn, 16> x(8), before(8);
+  Tensor<float, 16, 16> w;
+  fill(x, random), fill(w, random);
+  on(Reference{}, before) = x * 1;
+  CHECK_THROWS_AS((on(Reference{}, x) = matmul(x, w)), contract_error);
+  CHECK_THROWS_AS((on(Reference{}, x.view().slice(1, 4)) = matmul(x.view().slice(0, 4), w)), contract_error);
+  CHECK_THROWS_AS((on(Reference{}, x.view().slice(0, 4)) = matmul(x.view().slice(3, 4), w)), contract_error);
+  CHECK_THROWS_AS((on(Reference{}, View<bf16, Shape<dyn, 16>>(reinterpret_cast<bf16*>(x.data()), 8)) = matmul(x, w)),
+                  contract_error);
+  CHECK_THROWS_AS((on(Reference{}, w) = matmul(View<const float, Shape<16, 16>>(w.data()), w)), contract_error);
+  CHECK_THROWS_AS((on(Reference{}, View<float, Shape<dyn, 16>>(w.data() + 48, 8)) = matmul(x, w)), contract_error);
+  CHECK_THROWS_AS((on(Reference{}, x) = matmul(x, w).then(acc + x)), contract_error);
+  for (index_t i = 0; i < x.size(); ++i) CHECK(x[i] == before[i]);
+
+  // Side by side in one tensor, a residual in the target, and the last weight beside the first result are fine.
+  on(Reference{}, x.view().slice(4, 4)) = matmul(x.view().slice(0, 4), w);
+  on(Reference{}, x.view().slice(4, 4)) = matmul(x.view().slice(0, 4), w).then(acc + x.view().slice(4, 4));
+  CHECK(x[0] == before[0]);
+
+  // Every format, in rows and in panels, whose codes and scales are two pieces of memory.
+  for (int id = 0; id < Formats::size; ++id) {
+    const FormatId format = static_cast<FormatId>(id);
+    const PanelBytes bytes = panel_bytes(format, 16, 32);
+    alignas(64) static std::byte codes[16 * 32 * 4], scales[64];
+    Tensor<float, dyn, 32> in(1);
+    const auto at = [](std::byte* p) { return View<float, Shape<dyn, 16>>(reinterpret_cast<float*>(p), 1); };
+    WeightMatrix m{codes, format, 16, 32};
+    CHECK_THROWS_AS((on(Reference{}, at(codes + 16 * m.row_bytes() - 4)) = matmul(in, Weight<Shape<16, 32>>(m))), contract_error);
+    m.layout = Layout::panels, m.scales = bytes.scales ? scales : nullptr;
+    CHECK_THROWS_AS((on(Reference{}, at(codes + bytes.data - 4)) = matmul(in, Weight<Shape<16, 32>>(m))), contract_error);
+    if (m.scales) CHECK_THROWS_AS((on(Reference{}, at(scales)) = matmul(in, Weight<Shape<16, 32>>(m))), contract_error);
+  }
+}
+
+TEST_CASE("matmul: a second epilogue goes on with what the first made") {
+  Random random(4);
+  X x(4);
+  W w;
+  Y one(4), two(4), up(4);
+  Tensor<float, N> bias;
+  fill(x, random), fill(w, random), fill(up, random), fill(bias, random);
+  on(Reference{}, one) = matmul(x, w).then(silu(acc + bias) * up + (acc + bias));
+  on(Reference{}, two) = matmul(x, w).then(acc + bias).then(silu(acc) * up + acc);
+  for (index_t i = 0; i < one.size(); ++i) CHECK(one[i] == two[i]);
+  on(Reference{}, one) = matmul(x, w).then(clamp(-(acc * 2), -1, 1) + up);
+  on(Reference{}, two) = matmul(x, w).then(acc * 2).then(-acc).then(clamp(acc, -1, 1)).then(acc + up);
+  for (index_t i = 0; i < one.size(); ++i) CHECK(one[i] == two[i]);
+  on(Reference{}, two) = matmul(x, w).then(acc * 2).then(acc);
+  on(Reference{}, one) = matmul(x, w).then(acc * 2);
+  for (index_t i = 0; i < one.size(); ++i) CHECK(one[i] == two[i]);
+}
+
 TEST_CASE("matmul: no tokens is no work") {
   X x(0);
   W w;

@@ -58,6 +58,21 @@ TEST_CASE("rms_norm: the two orders of rounding differ in bf16, and neither pass
 
 TEST_CASE("rms_norm: random rows, odd widths, hard rows") { check_norm<Rms>(); }
 
+TEST_CASE("rms_norm: into other rows of x, or into the weight, is refused, and nothing is written") {
+  Tensor<float, dyn, 8> x(6);
+  for (index_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  const auto all = x.view();
+  const View<const float, Shape<8>> second_row(x.data() + 8);
+  for (const index_t shift : {1, 2}) {
+    CHECK_THROWS_AS((on(Reference{}, all.slice(shift, 3)) = rms_norm(all.slice(0, 3), 1e-5)), contract_error);
+    CHECK_THROWS_AS((on(Reference{}, all.slice(0, 3)) = rms_norm(all.slice(shift, 3), 1e-5)), contract_error);
+  }
+  CHECK_THROWS_AS((on(Reference{}, x) = rms_norm(x, second_row, 1e-5)), contract_error);
+  for (index_t i = 0; i < x.size(); ++i) CHECK(x[i] == static_cast<float>(i));
+  on(Reference{}, all.slice(3, 3)) = rms_norm(all.slice(0, 3), second_row, 1e-5);  // side by side
+  CHECK((x[0] == 0 && x[47] != 47));
+}
+
 TEST_CASE("rms_norm: the statement, with and without a weight, in place") {
   Random random(3);
   Tensor<float, dyn, 10> x(3), y(3);

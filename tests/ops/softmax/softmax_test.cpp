@@ -72,6 +72,20 @@ TEST_CASE("softmax: Xsimd") {
 }
 #endif
 
+TEST_CASE("softmax: into other rows of x is refused, and nothing is written") {
+  Tensor<float, dyn, 8> x(6);
+  for (index_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  const auto all = x.view();
+  for (const index_t shift : {1, 2}) {
+    CHECK_THROWS_AS((on(Reference{}, all.slice(shift, 3)) = softmax(all.slice(0, 3))), contract_error);
+    CHECK_THROWS_AS((on(Reference{}, all.slice(0, 3)) = softmax(all.slice(shift, 3))), contract_error);
+  }
+  CHECK_THROWS_AS((on(Reference{}, View<float, Shape<dyn, 8>>(x.data() + 1, 3)) = softmax(all.slice(0, 3))), contract_error);
+  for (index_t i = 0; i < x.size(); ++i) CHECK(x[i] == static_cast<float>(i));
+  on(Reference{}, all.slice(3, 3)) = softmax(all.slice(0, 3));  // side by side
+  CHECK((x[0] == 0 && x[47] < 1));
+}
+
 TEST_CASE("softmax: the statement, in place") {
   Random random(3);
   Tensor<float, dyn, 9> x(4), y(4);

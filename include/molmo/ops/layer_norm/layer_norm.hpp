@@ -2,7 +2,8 @@
 // LayerNorm (Ba et al. 2016): y = w * (x - mean) / sqrt(var + eps) + b, per row, var being divided by the width (biased).
 //
 //   on(cpu, y) = layer_norm(x, weight, bias, 1e-5);   or layer_norm(x, 1e-5), as OLMo-1 does: no weight, no bias
-// Statistics are always f32 or wider. y may be x. The loop below is the meaning; its speed is in cpu.hpp.
+// Statistics are always f32 or wider. y may be x; where it overlaps other rows of x, the weight or the bias, that is a
+// contract_error. The loop below is the meaning; its speed is in cpu.hpp.
 #pragma once
 
 #include <molmo/ops/rms_norm/rms_norm.hpp>
@@ -31,33 +32,32 @@ namespace detail {
 
 struct LayerNormCall {
   template <class Ctx, class T>
-  static void rows(const Ctx& ctx, const NormRows<T>& a) {
+  static MOLMO_NOINLINE void rows(const Ctx& ctx, const NormRows<T>& a) {
+    check_norm(a);
     layer_norm_rows(ctx, a);
   }
 };
 
 }  // namespace detail
 
-/// LayerNorm of every row of x. In bf16 and f16, PyTorch rounds once, at the end: NormOrder::scale_then_cast.
+/// LayerNorm of every row of x, a tensor or a view; weight and bias are rows of floats. Borrows all of them.
+/// In bf16 and f16, PyTorch rounds once, at the end: NormOrder::scale_then_cast.
 template <class X>
-[[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, double eps) {
-  const auto v = detail::row_view(x);
-  using V = decltype(detail::row_view(x));
-  return detail::Norm<detail::LayerNormCall, typename V::element, typename V::shape>{v, nullptr, nullptr, eps,
-                                                                                     NormOrder::scale_then_cast};
+[[nodiscard]] auto layer_norm(X&& x MOLMO_LIFETIMEBOUND, double eps) {
+  return detail::norm_of<detail::LayerNormCall>(std::forward<X>(x), eps, NormOrder::scale_then_cast);
 }
 template <class X, class W>
-[[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND, double eps) {
-  auto n = layer_norm(x, eps);
-  n.weight = detail::row_weight<X>(weight);
+[[nodiscard]] auto layer_norm(X&& x MOLMO_LIFETIMEBOUND, W&& weight MOLMO_LIFETIMEBOUND, double eps) {
+  auto n = detail::norm_of<detail::LayerNormCall>(std::forward<X>(x), eps, NormOrder::scale_then_cast);
+  n.weight = detail::row_weight<decltype(n.x)>(std::forward<W>(weight));
   return n;
 }
 template <class X, class W, class B>
-[[nodiscard]] auto layer_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND,
-                              const B& bias MOLMO_LIFETIMEBOUND, double eps) {
-  auto n = layer_norm(x, eps);
-  n.weight = detail::row_weight<X>(weight);
-  n.bias = detail::row_weight<X>(bias);
+[[nodiscard]] auto layer_norm(X&& x MOLMO_LIFETIMEBOUND, W&& weight MOLMO_LIFETIMEBOUND, B&& bias MOLMO_LIFETIMEBOUND,
+                              double eps) {
+  auto n = detail::norm_of<detail::LayerNormCall>(std::forward<X>(x), eps, NormOrder::scale_then_cast);
+  n.weight = detail::row_weight<decltype(n.x)>(std::forward<W>(weight));
+  n.bias = detail::row_weight<decltype(n.x)>(std::forward<B>(bias));
   return n;
 }
 

@@ -3,13 +3,15 @@
 //
 //   on(cpu, y) = matmul(x, w);
 //   on(cpu, y) = matmul(x, w).then(silu(acc) * up + y);     acc: the element about to be stored
+//   matmul(x, w).then(acc + bias).then(silu(acc))           is  matmul(x, w).then(silu(acc + bias))
 // A matmul is a statement, never an operand, so there are no hidden temporaries. y may appear in the epilogue (a
-// residual); it must not overlap x. multiply() below is the meaning, in double precision; fast ones: cpu.hpp,
+// residual); where it overlaps x or w, that is a contract_error. multiply() below is the meaning, in double precision; fast ones: cpu.hpp,
 // onednn.hpp, eigen.hpp beside this file.
 #pragma once
 
 #include <molmo/core/error.hpp>
 #include <molmo/expr/assign.hpp>
+#include <molmo/expr/borrow.hpp>
 #include <molmo/formats/panels.hpp>
 
 namespace molmo::inline v0 {
@@ -91,6 +93,27 @@ void multiply(const Reference&, const Rows& x, const P&... products) {
 
 namespace detail {
 
+/// Throws contract_error where the target of a product, [x.m][w.rows] elements of `size` bytes with rows `stride` apart,
+/// overlaps what the product reads.
+MOLMO_NOINLINE inline void check_product(const Rows& x, const WeightMatrix& w, const void* y, index_t stride,
+                                         std::size_t size) {
+  const Extent target = extent_of_rows(y, x.m, w.rows, stride, size);
+  expects(apart(target, extent_of_rows(x.data, x.m, x.k, x.stride, sizeof(float))),
+          "molmo: on(ctx, y) = matmul(x, w): y overlaps x, every column of which is read for every column of y; write to "
+          "another tensor");
+  const PanelBytes bytes = w.layout == Layout::panels ? panel_bytes(w.format, w.rows, w.cols)
+                                                      : PanelBytes{w.rows * w.row_bytes(), 0};
+  expects(apart(target, {w.data, bytes.data}) && apart(target, {w.scales, bytes.scales}),
+          "molmo: on(ctx, y) = matmul(x, w): y overlaps the weights w; write to another tensor");
+}
+
+// (A function of its own, so that models share it.)
+template <class Ctx, class T, class E>
+MOLMO_NOINLINE void multiply_apart(const Ctx& ctx, const Rows& x, const Product<T, E>& p) {
+  check_product(x, p.w, p.y, p.stride, sizeof(T));
+  multiply(ctx, x, p);
+}
+
 template <class SX, class SW, class E>
 class [[nodiscard]] Matmul {
  public:
@@ -98,10 +121,19 @@ class [[nodiscard]] Matmul {
   Matmul(const Matmul&) = delete;
   Matmul& operator=(const Matmul&) = delete;
 
-  /// Fuses a pointwise expression of `acc` and of tensors shaped like the result into the store.
+  /// Fuses a pointwise expression of `acc` and of tensors shaped like the result into the store. In a second one, `acc`
+  /// is the value of the first.
   template <Expr Next>
   [[nodiscard]] auto then(const Next& next) && {
-    return Matmul<SX, SW, Next>(x_, w_, next);
+    static_assert(acc_use<Next> != AccUse::no,
+                  "molmo: .then(e): e does not read acc, so the product would be lost; write e with acc in it, or assign e "
+                  "without a matmul");
+    if constexpr (std::is_same_v<E, Acc>) {
+      return Matmul<SX, SW, Next>(x_, w_, next);
+    } else {
+      const auto both = with_acc(next, e_);
+      return Matmul<SX, SW, std::remove_const_t<decltype(both)>>(x_, w_, both);
+    }
   }
 
   template <class Ctx, class T, class SY>
@@ -116,7 +148,8 @@ class [[nodiscard]] Matmul {
     check_pass(y, e_);
     const auto flat = e_.template erased<SY>();
     using Flat = std::remove_cvref_t<decltype(flat)>;
-    multiply(ctx, Rows{x_.data, x_.rows(), SX::cols, SX::cols}, Product<T, Flat>{w_.matrix(), y.data, SY::cols, flat});
+    multiply_apart(ctx, Rows{x_.data, x_.rows(), SX::cols, SX::cols},
+                   Product<T, Flat>{w_.matrix(), y.data, SY::cols, flat});
   }
 
  private:
@@ -125,33 +158,24 @@ class [[nodiscard]] Matmul {
   E e_;
 };
 
-template <class X>
-auto const_view(const X& x) {
-  if constexpr (is_tensor<X>)
-    return x.view();
-  else
-    return View<const typename X::element, typename X::shape>(x);
-}
-
 }  // namespace detail
 
 template <class SX, class SW, class E>
 inline constexpr bool enable_statement<detail::Matmul<SX, SW, E>> = true;
 
-/// x w^T for x of shape [.., K] (float) and w of shape [N, K]: a Weight, a view or a tensor.
+/// x w^T for x of shape [.., K] (float) and w of shape [N, K]: a Weight, a view or a tensor. Borrows both.
 template <class X, class SW>
-[[nodiscard]] auto matmul(const X& x MOLMO_LIFETIMEBOUND, const Weight<SW>& w) {
-  const auto v = detail::const_view(x);
+[[nodiscard]] auto matmul(X&& x MOLMO_LIFETIMEBOUND, const Weight<SW>& w) {
+  const auto v = detail::borrow(std::forward<X>(x));
   using V = std::remove_cvref_t<decltype(v)>;
   static_assert(std::is_same_v<typename V::element, float>, "molmo: the activations of a matmul are float");
   [[maybe_unused]] matmul_inner_mismatch<V::shape::cols, SW::cols> inner;
   return detail::Matmul<typename V::shape, SW, Acc>(v, w, acc);
 }
 template <class X, class W>
-requires(is_tensor<W> || is_view<W>)
-    [[nodiscard]] auto matmul(const X& x MOLMO_LIFETIMEBOUND, const W& w MOLMO_LIFETIMEBOUND) {
-  const auto v = detail::const_view(w);
-  return matmul(x, Weight<typename W::shape>(v));
+  requires(is_tensor<std::remove_cvref_t<W>> || is_view<std::remove_cvref_t<W>>)
+[[nodiscard]] auto matmul(X&& x MOLMO_LIFETIMEBOUND, W&& w MOLMO_LIFETIMEBOUND) {
+  return matmul(std::forward<X>(x), Weight<typename std::remove_cvref_t<W>::shape>(detail::borrow(std::forward<W>(w))));
 }
 
 }  // namespace molmo::inline v0

@@ -2,12 +2,13 @@
 // RMSNorm (Zhang and Sennrich 2019): y = w * x / sqrt(mean(x^2) + eps), per row. Statistics are always f32 or wider.
 //
 //   on(cpu, y) = rms_norm(x, weight, 1e-5);           weight: one per column, or none: rms_norm(x, 1e-5)
-// For bf16 and f16 activations the families differ in what is rounded first; see NormOrder. y may be x.
-// The loop below is the meaning; its speed is in cpu.hpp.
+// For bf16 and f16 activations the families differ in what is rounded first; see NormOrder. y may be x; where it overlaps
+// other rows of x, or the weight, that is a contract_error. The loop below is the meaning; its speed is in cpu.hpp.
 #pragma once
 
 #include <molmo/core/config.hpp>
 #include <molmo/expr/assign.hpp>
+#include <molmo/expr/borrow.hpp>
 
 #include <cmath>
 
@@ -53,9 +54,21 @@ void rms_norm_rows(const Reference&, const NormRows<T>& a) {
 
 namespace detail {
 
+// y may be x, and nothing else that is read.
+template <class T>
+MOLMO_NOINLINE void check_norm(const NormRows<T>& a) {
+  const Extent target = extent_of_rows(a.y, a.rows, a.width, a.stride, sizeof(T));
+  check_rows(a.y, a.x, target.bytes);
+  const index_t row = a.width * static_cast<index_t>(sizeof(float));
+  expects((a.weight == nullptr || apart(target, {a.weight, row})) && (a.bias == nullptr || apart(target, {a.bias, row})),
+          "molmo: on(ctx, y) = rms_norm(x, ...) or layer_norm(x, ...): y overlaps the weight or the bias; write to another "
+          "tensor");
+}
+
 struct RmsNormCall {
   template <class Ctx, class T>
-  static void rows(const Ctx& ctx, const NormRows<T>& a) {
+  static MOLMO_NOINLINE void rows(const Ctx& ctx, const NormRows<T>& a) {
+    check_norm(a);
     rms_norm_rows(ctx, a);
   }
 };
@@ -83,19 +96,21 @@ struct Norm {
   }
 };
 
-template <class V>
-auto row_view(const V& x) {
-  if constexpr (is_tensor<V>)
-    return x.view();
-  else
-    return View<const typename V::element, typename V::shape>(x);
+template <class V, class W>
+const float* row_weight(W&& w) {
+  const auto v = borrow(std::forward<W>(w));
+  using R = std::remove_cvref_t<decltype(v)>;
+  static_assert(std::is_same_v<typename R::shape, Shape<V::cols()>> && std::is_same_v<typename R::element, float>,
+                "molmo: the weight of a norm has one float per column of x");
+  return v.data;
 }
 
-template <class V, class W>
-const float* row_weight(const W& w) {
-  static_assert(std::is_same_v<typename W::shape, Shape<V::cols()>>,
-                "molmo: the weight of a norm has one float per column of x");
-  return row_view(w).data;
+template <class Call, class X>
+auto norm_of(X&& x, double eps, NormOrder order) {
+  const auto v = borrow(std::forward<X>(x));
+  using V = std::remove_cvref_t<decltype(v)>;
+  static_assert(is_element<typename V::element>, "molmo: a norm works on float, double, bf16 or f16");
+  return Norm<Call, typename V::element, typename V::shape>{v, nullptr, nullptr, eps, order};
 }
 
 }  // namespace detail
@@ -103,17 +118,15 @@ const float* row_weight(const W& w) {
 template <class C, class T, class S>
 inline constexpr bool enable_statement<detail::Norm<C, T, S>> = true;
 
-/// RMSNorm of every row of x.
+/// RMSNorm of every row of x, a tensor or a view; `weight` is a row of floats. Borrows both.
 template <class X>
-[[nodiscard]] auto rms_norm(const X& x MOLMO_LIFETIMEBOUND, double eps) {
-  const auto v = detail::row_view(x);
-  using V = decltype(detail::row_view(x));
-  return detail::Norm<detail::RmsNormCall, typename V::element, typename V::shape>{v, nullptr, nullptr, eps, {}};
+[[nodiscard]] auto rms_norm(X&& x MOLMO_LIFETIMEBOUND, double eps) {
+  return detail::norm_of<detail::RmsNormCall>(std::forward<X>(x), eps, {});
 }
 template <class X, class W>
-[[nodiscard]] auto rms_norm(const X& x MOLMO_LIFETIMEBOUND, const W& weight MOLMO_LIFETIMEBOUND, double eps) {
-  auto n = rms_norm(x, eps);
-  n.weight = detail::row_weight<X>(weight);
+[[nodiscard]] auto rms_norm(X&& x MOLMO_LIFETIMEBOUND, W&& weight MOLMO_LIFETIMEBOUND, double eps) {
+  auto n = detail::norm_of<detail::RmsNormCall>(std::forward<X>(x), eps, {});
+  n.weight = detail::row_weight<decltype(n.x)>(std::forward<W>(weight));
   return n;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // softmax: y[r, c] = e^(x[r, c] - m_r) / sum over c of the same, m_r being the row's largest element.
 //
-//   on(cpu, y) = softmax(x);         y may be x
+//   on(cpu, y) = softmax(x);         y may be x; where it overlaps x elsewhere, that is a contract_error
 // A row whose elements are all -infinity becomes zeros. The loop below is the meaning; its speed is in cpu.hpp.
 #pragma once
 
 #include <molmo/expr/assign.hpp>
+#include <molmo/expr/borrow.hpp>
 
 #include <cmath>
 #include <limits>
@@ -39,6 +40,7 @@ struct Softmax {
       [[maybe_unused]] statement_mismatch<SY, S> wrong;
     } else {
       if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
+      check_rows(y.data, x.data, x.size() * static_cast<index_t>(sizeof(float)));
       softmax_rows(ctx, x.data, y.data, x.rows(), S::cols);
     }
   }
@@ -49,15 +51,13 @@ struct Softmax {
 template <class S>
 inline constexpr bool enable_statement<detail::Softmax<S>> = true;
 
-/// The softmax of every row of x.
-template <class T, class S>
-[[nodiscard]] auto softmax(const View<T, S>& x) {
-  static_assert(std::is_same_v<std::remove_const_t<T>, float>, "molmo: softmax works on float");
-  return detail::Softmax<S>{x};
-}
-template <index_t... D>
-[[nodiscard]] auto softmax(const Tensor<float, D...>& x MOLMO_LIFETIMEBOUND) {
-  return detail::Softmax<Shape<D...>>{x.view()};
+/// The softmax of every row of x, a tensor or a view of floats. Borrows x.
+template <class X>
+[[nodiscard]] auto softmax(X&& x MOLMO_LIFETIMEBOUND) {
+  const auto v = detail::borrow(std::forward<X>(x));
+  using V = std::remove_cvref_t<decltype(v)>;
+  static_assert(std::is_same_v<typename V::element, float>, "molmo: softmax works on float");
+  return detail::Softmax<typename V::shape>{v};
 }
 
 }  // namespace molmo::inline v0

@@ -41,9 +41,12 @@ template <ActivationType A>
 using activation_t = typename detail::ActivationFunction<A>::type;
 
 /// y = F(x gate^T + gate_bias) * (x up^T + up_bias), [x.m][gate.rows] floats; the biases are read where Bias is true.
+/// y overlaps neither x nor the weights (contract_error).
 template <class F, bool Bias, class Ctx>
 void gated_multiply(const Ctx& ctx, const Rows& x, const WeightMatrix& gate, const WeightMatrix& up,
                     [[maybe_unused]] const float* gate_bias, [[maybe_unused]] const float* up_bias, float* y) {
+  detail::check_product(x, gate, y, gate.rows, sizeof(float));
+  detail::check_product(x, up, y, up.rows, sizeof(float));
   using Column = Strided<float, Spread::row>;
   const Strided<float, Spread::full> gated{y, gate.rows};
   if constexpr (!Bias) {
