@@ -60,6 +60,7 @@ void check_arithmetic() {
     check(tanh(a), [](float x, float) { return std::tanh(x); });
     check(erf(a), [](float x, float) { return std::erf(x); });
     check(larger(a, b), [](float x, float y) { return x > y ? x : y; });
+    check(larger_or_nan(a, b), [](float x, float y) { return std::isnan(x) || x > y ? x : y; });
     check(smaller(a, b), [](float x, float y) { return x < y ? x : y; });
     check(Pack<N>::broadcast(2.5f), [](float, float) { return 2.5f; });
   }

@@ -143,6 +143,9 @@ TEST_CASE("lanes calculate as numbers do") {
   check_two(
       "smaller", [](V a, V b) { return smaller(a, b); }, [](float a, float b) { return a < b ? a : b; });
   check_two(
+      "larger_or_nan", [](V a, V b) { return larger_or_nan(a, b); },
+      [](float a, float b) { return std::isnan(a) || std::isnan(b) ? not_a_number : a > b ? a : b; });
+  check_two(
       "select_less", [](V a, V b) { return select_less(a, b, a, -b); },
       [](float a, float b) { return a < b ? a : -b; });
   check_two(

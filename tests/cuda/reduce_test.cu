@@ -26,6 +26,13 @@ TEST_CASE("cuda: sum and max_of, every length, aligned and not, the same bits tw
       CHECK(std::fabs(static_cast<double>(s) - want) <= 1e-6 * size);
       CHECK(sum(cuda, v) == s);
       CHECK(max_of(cuda, v) == 9);
+      for (const index_t at : {index_t{0}, n / 2, n - 1}) {
+        const float kept = x[at];
+        x[at] = std::numeric_limits<float>::quiet_NaN();
+        or_throw(copy(cuda, v, x.tokens()));
+        CHECK(std::isnan(max_of(cuda, v)));
+        x[at] = kept;
+      }
     }
   }
   const View<const float, Shape<dyn, 8>, Device> none(nullptr, 0);

@@ -50,7 +50,7 @@ TEST_CASE("expression objects are trivially copyable and as small as their opera
   check(t + silu(u) * a, 16 + 16 + 8);
   check(exp(tanh(gelu(a))), 8);
   check(a * 2.0f, 16);
-  check(leaf(3), 4);
+  check(leaf(3.0f), 4);
   check(max(a, b) - min(a, c), 32);
 }
 

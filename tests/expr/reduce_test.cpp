@@ -147,13 +147,56 @@ TEST_CASE("nothing, NaN and infinity") {
       Numbers<float> x(67, 61);
       x[at] = nan;
       CHECK(std::isnan(sum(cpu, x.tokens())));
-      CHECK_FALSE(std::isnan(max_of(cpu, x.tokens())));  // passed over
+      CHECK(std::isnan(max_of(cpu, x.tokens())));
+      CHECK_FALSE(max_of(cpu, abs(x.tokens() - 1)) < 1e-6f);  // a check of the largest error fails
       x[at] = inf;
       CHECK(max_of(cpu, x.tokens()) == inf);
       CHECK(sum(cpu, x.tokens()) == inf);
       for (index_t i = 0; i < 67; ++i) x[i] = -inf;
       CHECK(max_of(cpu, x.tokens()) == -inf);
     }
+  });
+}
+
+TEST_CASE("a maximum is NaN where one element is, wherever it stands") {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  fixtures::for_each_backend([&](const auto& cpu) {
+    for (index_t n = 1; n <= 130; n += 3) {
+      Numbers<float> x(n, 64);
+      index_t unseen = 0;
+      for (index_t at = 0; at < n; ++at) {
+        const float kept = x[at];
+        x[at] = at % 2 ? nan : -nan;
+        unseen += !std::isnan(max_of(cpu, x.tokens()));
+        x[at] = kept;
+      }
+      INFO("n = " << n << ", " << cpu.name << ", " << cpu.threads() << " threads");
+      CHECK(unseen == 0);
+      CHECK_FALSE(std::isnan(max_of(cpu, x.tokens())));
+    }
+    constexpr index_t width = 40000;  // several pieces, several threads
+    Numbers<float> rows(3 * width, 66), m(3);
+    for (const index_t at : {0, 17, 16383, 16384, 39999}) {
+      rows[width + at] = nan;
+      on(cpu, m.tokens()) = row_max(rows.tokens<width>());
+      CHECK((std::isnan(m[1]) && !std::isnan(m[0]) && !std::isnan(m[2])));
+      CHECK(std::isnan(max_of(cpu, rows.tokens())));
+      rows[width + at] = 0;
+    }
+  });
+}
+
+TEST_CASE("a reduction of doubles is a double") {
+  Numbers<double> d(6);
+  d[0] = 120000000000.0, d[5] = 601;
+  Numbers<float> f(6, 67);
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    STATIC_REQUIRE(std::is_same_v<decltype(sum(cpu, d.tokens())), double>);
+    STATIC_REQUIRE(std::is_same_v<decltype(max_of(cpu, f.tokens() * d.tokens())), double>);
+    STATIC_REQUIRE(std::is_same_v<decltype(sum(cpu, f.tokens() * 2.0)), float>);
+    CHECK(sum(cpu, d.tokens()) == 120000000601.0);
+    CHECK(max_of(cpu, d.tokens() + 1) == 120000000001.0);
+    CHECK(sum(cpu, d.tokens() * 0 + 16777217) == 6 * 16777217.0);  // a whole number that float does not have
   });
 }
 

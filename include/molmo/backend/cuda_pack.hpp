@@ -82,6 +82,9 @@ struct quotient_f {
 #endif
   }
 };
+struct larger_or_nan_f {
+  MOLMO_INLINE float operator()(float a, float b) const { return scalar::larger_or_nan(a, b); }
+};
 struct root_f {
   MOLMO_INLINE float operator()(float a) const {
 #if defined(__CUDA_ARCH__)
@@ -181,6 +184,7 @@ struct Pack {
   MOLMO_INLINE friend Pack erf(const Pack& a) { return each(detail::erf_f{}, a); }
   // The second argument when either is NaN, as everywhere.
   MOLMO_INLINE friend Pack larger(const Pack& a, const Pack& b) { return each(detail::max_f{}, a, b); }
+  MOLMO_INLINE friend Pack larger_or_nan(const Pack& a, const Pack& b) { return each(detail::larger_or_nan_f{}, a, b); }
   MOLMO_INLINE friend Pack smaller(const Pack& a, const Pack& b) { return each(detail::min_f{}, a, b); }
 };
 

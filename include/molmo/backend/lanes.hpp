@@ -59,6 +59,10 @@ struct Lanes {
   // The second argument when either is NaN, on every architecture and in every version of xsimd.
   MOLMO_INLINE friend Lanes larger(Lanes a, Lanes b) { return xsimd::select(a.v > b.v, a.v, b.v); }
   MOLMO_INLINE friend Lanes smaller(Lanes a, Lanes b) { return xsimd::select(a.v < b.v, a.v, b.v); }
+  /// The larger; NaN where either is. (a != a would be false for NaN in some versions of xsimd.)
+  MOLMO_INLINE friend Lanes larger_or_nan(Lanes a, Lanes b) {
+    return xsimd::select(a.v == a.v, xsimd::select(a.v > b.v, a.v, b.v), a.v);
+  }
   /// Per lane: x < limit ? yes : no.
   MOLMO_INLINE friend Lanes select_less(Lanes x, Lanes limit, Lanes yes, Lanes no) {
     return xsimd::select(x.v < limit.v, yes.v, no.v);

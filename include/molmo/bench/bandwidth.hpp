@@ -99,10 +99,9 @@ inline index_t dram_floats(const CacheSizes& caches, Effort effort) {
   return static_cast<index_t>(bytes / sizeof(float));
 }
 
-// Which piece of a table comes next. A call reads one piece and not the whole table, so that it is short beside the
-// time slices of a busy machine. When a piece comes round again, the rest of the table has pushed it out of every cache
-// that is smaller than the table.
-struct Walk {
+// The next piece of a table that is walked again and again: a call does one piece, not the whole table, so that calls
+// are short beside the time slices of a busy machine and yet find nothing in a cache that the table does not fit.
+struct TableWalk {
   index_t size, piece;
   index_t at = 0;
 
@@ -124,7 +123,7 @@ Rate read_rate(const Xsimd<Arch>& cpu, const float* data, index_t floats, Effort
   const index_t repeats =
       piece < share ? 1 : (std::max)(walk_piece / share, index_t{1});  // a small table, several times
   const auto reader = [&](auto work) {
-    return [&, work, walk = Walk{share, piece}]() mutable {
+    return [&, work, walk = TableWalk{share, piece}]() mutable {
       const index_t at = walk.next();
       cpu.parallel([&](int part, int) {
         for (index_t i = 0; i < repeats; ++i) keep(work(data + part * share + at, piece));
@@ -143,7 +142,7 @@ Rate read_rate(const Xsimd<Arch>& cpu, const float* data, index_t floats, Effort
 template <class Arch, class E>
 Rate pass_rate(const Xsimd<Arch>& cpu, float* y, index_t n, const E& e, int accesses, Effort effort) {
   const index_t piece = (std::min)(n, walk_piece);
-  Walk walk{n, piece};
+  TableWalk walk{n, piece};
   const Timing t = time_calls(
       [&] {
         const index_t at = walk.next();

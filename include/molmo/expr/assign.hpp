@@ -96,6 +96,7 @@ class Target {
     if constexpr (!std::is_same_v<detail::broadcast_t<typename X::shape, S>, S>) {
       [[maybe_unused]] assign_mismatch<S, typename X::shape> wrong;
     } else {
+      static_assert(is_element<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
       static_assert(X::pointwise,
                     "molmo: on(ctx, y) = e reads and writes index by index; e moves indices, so store it first");
       detail::check_no_acc<X>();

@@ -28,6 +28,9 @@ MOLMO_HD inline float abs(float x) { return ::fabsf(x); }
 MOLMO_HD inline double abs(double x) { return ::fabs(x); }
 MOLMO_HD inline float larger(float a, float b) { return a > b ? a : b; }
 MOLMO_HD inline double larger(double a, double b) { return a > b ? a : b; }
+// NaN where either is: what a reduction needs, in which an element may not vanish.
+MOLMO_HD inline float larger_or_nan(float a, float b) { return a > b || a != a ? a : b; }
+MOLMO_HD inline double larger_or_nan(double a, double b) { return a > b || a != a ? a : b; }
 MOLMO_HD inline float smaller(float a, float b) { return a < b ? a : b; }
 MOLMO_HD inline double smaller(double a, double b) { return a < b ? a : b; }
 

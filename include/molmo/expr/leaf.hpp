@@ -41,6 +41,9 @@ struct Strided {
 /// A view inside an expression.
 template <class T, class S, class Memory>
 struct Leaf {
+  static_assert(is_element<T>,
+                "molmo: expressions read float, double, bf16 and f16; other numbers would lose digits on the way through "
+                "float, so convert them yourself");
   using shape = S;
   static constexpr bool pointwise = true;
   View<const T, S, Memory> view;
@@ -112,10 +115,10 @@ void leaf(const Tensor<T, D...>&& temporary) = delete;  // its elements would be
 template <class N>
   requires std::is_arithmetic_v<N>
 [[nodiscard]] constexpr auto leaf(N number) {
-  if constexpr (std::is_same_v<N, double>)
-    return Scalar<double>{number};
-  else
+  if constexpr (std::is_same_v<N, float> || sizeof(N) <= 2)
     return Scalar<float>{static_cast<float>(number)};
+  else
+    return Scalar<double>{static_cast<double>(number)};  // whole numbers up to 2^53 are exact beside doubles
 }
 
 template <class T>

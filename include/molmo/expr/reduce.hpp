@@ -3,6 +3,7 @@
 //
 //   float s = sum(cpu, x * x);            float m = max_of(cpu, x);
 //   on(cpu, s) = row_sum(x * x);          on(cpu, m) = row_max(x);      s, m: Shape<dyn>, x: Shape<dyn, D>
+// Of doubles the number is a double. A NaN is never passed over: max_of(cpu, abs(a - b)) < 1e-6 means what it says.
 // So RMSNorm is two visible passes: on(cpu, s) = row_sum(x * x); on(cpu, y) = x * rsqrt(s / D + eps) * weight;
 // The loops here add in double precision, one element after another. The fast ones (backend/xsimd.hpp, backend/cuda.cuh)
 // add pieces of fixed size in a fixed order, so that the result does not depend on the number of threads.
@@ -25,8 +26,8 @@ struct SumOf {
 struct MaxOf {
   template <class V>
   static MOLMO_INLINE V combine(V a, V b) {
-    using scalar::larger;
-    return larger(a, b);
+    using scalar::larger_or_nan;
+    return larger_or_nan(a, b);
   }
   static constexpr double identity = -std::numeric_limits<double>::infinity();
 };
@@ -81,6 +82,7 @@ struct RowReduce {
 
   template <class Ctx, class T, class S, class M>
   void run(const Ctx& ctx, View<T, S, M> y) const {
+    static_assert(is_element<T>, "molmo: the target of row_sum and row_max is float, double, bf16 or f16");
     static_assert(S::rank == 1 && E::shape::rank == 2, "molmo: row_sum and row_max reduce Shape<n, cols> to Shape<n>");
     static_assert(S::dynamic == E::shape::dynamic && (S::dynamic || S::cols == E::shape::static_rows),
                   "molmo: the target of row_sum and row_max has one element per row");
@@ -97,10 +99,10 @@ struct RowReduce {
 };
 
 template <class Ctx, class R, class X>
-[[nodiscard]] float reduce_to_number(const Ctx& ctx, R r, const X& e) {
+[[nodiscard]] auto reduce_to_number(const Ctx& ctx, R r, const X& e) {
   check_no_acc<X>();
   check_operands<typename Ctx::memory>(e);
-  return static_cast<float>(reduce_all(ctx, r, e));
+  return static_cast<pass_t<float, X>>(reduce_all(ctx, r, e));
 }
 
 }  // namespace detail
@@ -108,14 +110,14 @@ template <class Ctx, class R, class X>
 template <class R, class E>
 inline constexpr bool enable_statement<detail::RowReduce<R, E>> = true;
 
-/// The sum of all elements.
+/// The sum of all elements: a float, a double where an operand is double.
 template <class Ctx, Shaped X>
-[[nodiscard]] float sum(const Ctx& ctx, X&& x) {
+[[nodiscard]] auto sum(const Ctx& ctx, X&& x) {
   return detail::reduce_to_number(ctx, SumOf{}, leaf(std::forward<X>(x)));
 }
-/// The largest element; -infinity where there is none. NaN elements are passed over.
+/// The largest element, of the same type as a sum; NaN where one is NaN, -infinity where there is none.
 template <class Ctx, Shaped X>
-[[nodiscard]] float max_of(const Ctx& ctx, X&& x) {
+[[nodiscard]] auto max_of(const Ctx& ctx, X&& x) {
   return detail::reduce_to_number(ctx, MaxOf{}, leaf(std::forward<X>(x)));
 }
 /// Statement: the sum of each row.
@@ -123,7 +125,7 @@ template <Shaped X>
 [[nodiscard]] auto row_sum(X&& x) {
   return detail::RowReduce<SumOf, leaf_t<X>>{leaf(std::forward<X>(x))};
 }
-/// Statement: the largest element of each row.
+/// Statement: the largest element of each row, NaN where one is NaN.
 template <Shaped X>
 [[nodiscard]] auto row_max(X&& x) {
   return detail::RowReduce<MaxOf, leaf_t<X>>{leaf(std::forward<X>(x))};

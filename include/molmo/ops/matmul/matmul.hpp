@@ -138,6 +138,7 @@ class [[nodiscard]] Matmul {
 
   template <class Ctx, class T, class SY>
   void run(const Ctx& ctx, View<T, SY> y) const {
+    static_assert(is_element<T>, "molmo: the target of a matmul is float, double, bf16 or f16");
     [[maybe_unused]] matmul_output_mismatch<SY::cols, SW::static_rows> output;
     static_assert(SX::dynamic == SY::dynamic && SX::static_rows == SY::static_rows,
                   "molmo: the target of matmul(x, w) has as many rows as x");
