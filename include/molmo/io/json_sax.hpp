@@ -14,10 +14,12 @@
 #pragma once
 
 #include <molmo/core/result.hpp>
+#include <molmo/io/flat_hash.hpp>
 #include <molmo/io/printable.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -62,67 +64,34 @@ struct Handler {
 
 namespace detail {
 
-/// The keys of one object as 128-bit hashes in an open table: duplicates are found at once and no key is copied. Two
-/// different keys with one hash would be refused as duplicates, never the other way round; 2^-85 for a million keys.
+/// The keys of one object, as pairs of 61-bit hashes: duplicates are found at once and no key is copied. Two different keys
+/// with one pair would be refused as duplicates, never the other way round; 2^-78 for a million keys, whatever they are.
 class KeySet {
  public:
-  /// False: it was there.
-  bool insert(std::string_view key) {
-    if (2 * (used_ + 1) > slots_.size()) grow();
-    const Hash h = hash(key);
-    if (!place(slots_, h)) return false;
-    ++used_;
-    return true;
+  using Seeds = std::array<HashSeed, 2>;
+
+  explicit KeySet(const Seeds& seeds) : seeds_(seeds), table_(seeds[0]) {}
+
+  enum class Inserted : std::uint8_t { yes, was_there, refused };
+  Inserted insert(std::string_view key) {
+    const auto at = table_.insert(
+        {seeds_[0].polynomial(key) | full, seeds_[1].polynomial(key)},
+        [](const Hash& h, const HashSeed& seed) { return seed.of(h.a); },
+        [](const Hash& there, const Hash& wanted) { return there.a == wanted.a && there.b == wanted.b; });
+    return !at.slot ? Inserted::refused : at.fresh ? Inserted::yes : Inserted::was_there;
   }
-  void clear() {
-    used_ = 0;
-    if (slots_.size() > 64)
-      slots_ = {};  // else clearing for every small object would cost as much as the largest one seen
-    else
-      for (Hash& s : slots_) s = {};
-  }
+  void clear() { table_.clear(); }
+  [[nodiscard]] std::size_t longest() const { return table_.longest(); }
 
  private:
+  static constexpr std::uint64_t full = std::uint64_t{1} << 63;
   struct Hash {
-    std::uint64_t a = 0, b = 0;  // both zero: an empty slot
-    bool operator==(const Hash&) const = default;
+    std::uint64_t a = 0, b = 0;
+    [[nodiscard]] bool empty() const { return a == 0; }
+    void remember(std::uint64_t) {}
   };
-
-  static std::uint64_t mix(std::uint64_t x) {
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-  }
-  static Hash hash(std::string_view key) {
-    Hash h{0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu + key.size()};
-    for (std::size_t i = 0; i < key.size(); i += 8) {
-      std::uint64_t word = 0;
-      for (std::size_t j = i; j < key.size() && j < i + 8; ++j)
-        word |= std::uint64_t{static_cast<unsigned char>(key[j])} << (8 * (j - i));
-      h.a = mix(h.a ^ word);
-      h.b = mix(h.b + word * 0x9fb21c651e98df25u);
-    }
-    if (h.a == 0 && h.b == 0) h.b = 1;
-    return h;
-  }
-  static bool place(std::vector<Hash>& slots, Hash h) {
-    for (std::size_t i = h.a & (slots.size() - 1);; i = (i + 1) & (slots.size() - 1)) {
-      if (slots[i] == h) return false;
-      if (slots[i] == Hash{}) {
-        slots[i] = h;
-        return true;
-      }
-    }
-  }
-  void grow() {
-    std::vector<Hash> wider(slots_.empty() ? 16 : 2 * slots_.size());
-    for (const Hash& s : slots_)
-      if (s != Hash{}) place(wider, s);
-    slots_ = std::move(wider);
-  }
-
-  std::vector<Hash> slots_;
-  std::size_t used_ = 0;
+  Seeds seeds_;
+  FlatHash<Hash> table_;
 };
 
 /// Everything that can be refused in one linear pass before the parser proper allocates anything: size, byte order mark
@@ -187,6 +156,10 @@ template <class H>
 struct Adapter {
   H& handler;
   const Options& options;
+  KeySet::Seeds seeds = [] {
+    const HashSeed fresh = HashSeed::fresh();
+    return KeySet::Seeds{fresh, fresh.next()};
+  }();
   std::vector<KeySet> keys{};  // one per depth, reused
   std::size_t depth = 0;
   bool failed_here = false;
@@ -200,13 +173,16 @@ struct Adapter {
   bool string(std::string& s) { return handler.string(s); }
   bool binary(nlohmann::json::binary_t&) { return false; }  // no such thing in text
   bool start_object(std::size_t) {
-    if (keys.size() < ++depth) keys.resize(depth);
+    if (keys.size() < ++depth) keys.emplace_back(seeds);
     keys[depth - 1].clear();
     return handler.start_object();
   }
   bool key(std::string& k) {
-    if (!keys[depth - 1].insert(k))
+    const auto inserted = keys[depth - 1].insert(k);
+    if (inserted == KeySet::Inserted::was_there)
       return refuse(text(options.source, ": the key ", in_quotes(k), " stands twice in one object"));
+    if (inserted == KeySet::Inserted::refused)
+      return refuse(text(options.source, ": an object's keys collide in every hash table that was tried"));
     return handler.key(k);
   }
   bool end_object() {
@@ -214,7 +190,7 @@ struct Adapter {
     return handler.end_object();
   }
   bool start_array(std::size_t) {
-    if (keys.size() < ++depth) keys.resize(depth);
+    if (keys.size() < ++depth) keys.emplace_back(seeds);
     return handler.start_array();
   }
   bool end_array() {

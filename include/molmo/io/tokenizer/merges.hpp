@@ -9,7 +9,6 @@
 #include <molmo/io/tokenizer/vocabulary.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -26,62 +25,43 @@ class Merges {
   };
 
   /// Makes room for about `n` merges, to be called before the first add().
-  void reserve(std::size_t n) { slots_.resize(std::bit_ceil(n + n / 2 + 1024)); }
+  void reserve(std::size_t n) { slots_.reserve(n + 512); }
 
   /// The pair (left, right) becomes `product`; its rank is the number of add() calls before. A pair given again moves to the
-  /// later rank. Error: the pairs were chosen to collide in the hash table.
+  /// later rank. Error: no hash table that was tried would do.
   [[nodiscard]] status add(Id left, Id right, Id product) {
-    if (3 * (used_ + 1) > 2 * slots_.size()) {
-      std::vector<Slot> old(slots_.empty() ? 1024 : 2 * slots_.size());
-      old.swap(slots_);
-      for (const Slot& s : old)
-        if (s.left != no_id && !place(s)) return collisions();
-    }
-    if (!place({left, right, {next_rank_++, product}})) return collisions();
+    const Product p{next_rank_++, product};
+    const auto at = slots_.insert(
+        {left, right, p}, [](const Slot& s, const HashSeed& seed) { return seed.of(key(s.left, s.right)); },
+        [](const Slot& there, const Slot& s) { return there.left == s.left && there.right == s.right; });
+    if (!at.slot) return fail(errc::format, "the merges collide in every hash table that was tried");
+    at.slot->product = p;
     return {};
   }
 
   [[nodiscard]] Product find(Id left, Id right) const {
-    if (slots_.empty()) return {};
-    for (std::size_t i = first_slot(left, right);; i = (i + 1) & (slots_.size() - 1)) {
-      const Slot& s = slots_[i];
-      if (s.left == left && s.right == right) return s.product;
-      if (s.left == no_id) return {};
-    }
+    const Slot* at = slots_.find(slots_.seed().of(key(left, right)),
+                                 [=](const Slot& s) { return s.left == left && s.right == right; });
+    return at ? at->product : Product{};
   }
   /// The number of add() calls.
   [[nodiscard]] std::size_t size() const { return next_rank_; }
+  /// The largest number of slots that finding a merge takes.
+  [[nodiscard]] std::size_t longest_probe() const { return slots_.longest(); }
 
  private:
   struct Slot {
     Id left = no_id, right = no_id;
-    Product product;
+    Product product{};
+    [[nodiscard]] bool empty() const { return left == no_id; }
+    void remember(std::uint64_t) {}
   };
 
-  [[nodiscard]] std::size_t first_slot(Id left, Id right) const {
-    const auto key =
-        static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
-    return mix(key) & (slots_.size() - 1);
-  }
-  [[nodiscard]] bool place(const Slot& s) {
-    std::size_t i = first_slot(s.left, s.right);
-    for (std::size_t probes = 0; slots_[i].left != no_id; i = (i + 1) & (slots_.size() - 1)) {
-      if (slots_[i].left == s.left && slots_[i].right == s.right) {
-        slots_[i].product = s.product;
-        return true;
-      }
-      if (++probes > longest_probe) return false;
-    }
-    slots_[i] = s;
-    ++used_;
-    return true;
-  }
-  [[nodiscard]] static failure collisions() {
-    return fail(errc::format, "the merges were chosen to collide in the hash table");
+  [[nodiscard]] static std::uint64_t key(Id left, Id right) {
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
   }
 
-  std::vector<Slot> slots_;
-  std::size_t used_ = 0;
+  FlatHash<Slot> slots_;
   std::uint32_t next_rank_ = 0;
 };
 
