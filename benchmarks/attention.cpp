@@ -2,9 +2,9 @@
 // Attention at the heads of real models, for decode (one new token) and prefill, in every format of the KV cache:
 //
 //   molmo_bench_attention [--threads N] [--shape 32x8x128,...] [--tokens 1,512] [--past 0,511] [--format f32,...]
-// A shape is query heads x kv heads x head size. GFLOP/s counts q . k and p . v of the visible keys, GB/s the visible part of
-// the cache once. The share of the limit takes the larger of flops / multiply-add peak, measured in turn with the call, and
-// bytes / read bandwidth of a table as large as the cache, measured in this run.
+// A shape is query heads x kv heads x head size. GFLOP/s counts q . k and p . v of the visible keys, GB/s the visible
+// part of the cache once. The share of the limit takes the larger of flops / multiply-add peak, measured in turn with
+// the call, and bytes / read bandwidth of a table as large as the cache, measured in this run.
 #include "common.hpp"
 
 #include <molmo/bench/latency.hpp>

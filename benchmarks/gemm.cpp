@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products y[m, n] = x[m, k] w[n, k]^T of molmo beside those of OpenBLAS, BLIS, Eigen and oneDNN, whichever are on
-// this machine:
+// Matrix products y[m, n] = x[m, k] w[n, k]^T of molmo beside those of OpenBLAS, BLIS, Eigen and oneDNN, whichever are
+// on this machine:
 //
 //   molmo_bench_gemm [--threads N] [--m 1,8,64,512] [--shape 288x768,...] [--format f32,bf16,q8,q4] [--json]
-// All of them in turn in one process, first to last and last to first (A B B A), each turn a warm-up call and then calls
-// for a few milliseconds; with several threads a turn begins after a pause, in which the threads of the one before go to
-// sleep. The multiply-add peak takes its turns as well, so shares are of the same seconds. The other limit is the
-// bandwidth of reading a table as large as the weights again and again. Peers calculate in f32 whatever the format.
+// All of them in turn in one process, first to last and last to first (A B B A), each turn a warm-up call and then
+// calls for a few milliseconds; with several threads a turn begins after a pause, in which the threads of the one
+// before go to sleep. The multiply-add peak takes its turns as well, so shares are of the same seconds. The other limit
+// is the bandwidth of reading a table as large as the weights again and again. Peers calculate in f32 whatever the
+// format.
 #include "common.hpp"
 #include "gemm_peers.hpp"
 #include "matrices.hpp"

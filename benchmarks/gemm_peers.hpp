@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// f32 products y[m, n] = x[m, k] w[n, k]^T by other libraries, for gemm.cpp: OpenBLAS and BLIS (opened at run time, since
-// both export cblas_sgemm), Eigen and oneDNN (where this program was built with them). Each in its best way: one row by
-// the matrix-vector routine where that is faster, oneDNN with the weights in the layout that it asks for.
+// f32 products y[m, n] = x[m, k] w[n, k]^T by other libraries, for gemm.cpp: OpenBLAS and BLIS (opened at run time,
+// since both export cblas_sgemm), Eigen and oneDNN (where this program was built with them). Each in its best way: one
+// row by the matrix-vector routine where that is faster, oneDNN with the weights in the layout that it asks for.
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -D program=P -D "arguments=a;b" -D field=F -D out=FILE -P json_test.cmake: fails unless P ends well and prints a JSON
-# array whose last element has the field F.
+# cmake -D program=P -D "arguments=a;b" -D field=F -D out=FILE -P json_test.cmake: fails unless P ends well and prints a
+# JSON array whose last element has the field F.
 execute_process(COMMAND "${program}" ${arguments} --json OUTPUT_VARIABLE text ERROR_VARIABLE errors RESULT_VARIABLE code)
 if(NOT code EQUAL 0)
   message(FATAL_ERROR "${program} ends with ${code}: ${errors}")

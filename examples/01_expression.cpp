@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 01  Expressions: arithmetic on whole tensors that runs as one pass over memory, with the sizes checked by the compiler.
+// 01  Expressions: arithmetic on whole tensors that runs as one pass over memory, with the sizes checked by the
+// compiler.
 //
 // Needs nothing but a C++20 compiler:   g++ -std=c++20 -O2 -I include examples/01_expression.cpp
 #include <molmo/molmo.hpp>
@@ -10,12 +11,12 @@
 using namespace molmo;
 
 int main() {
-  // Who does the work. Reference is the calling thread with plain loops; put `Xsimd cpu{4}` of molmo/cpu.hpp here for SIMD
-  // and four threads. Nothing else in this file would change.
+  // Who does the work. Reference is the calling thread with plain loops; put `Xsimd cpu{4}` of molmo/cpu.hpp here for
+  // SIMD and four threads. Nothing else in this file would change.
   const Reference cpu;
 
-  // Tensors own their elements: on the heap, 64-byte aligned, zero at first. Sizes are part of the type; one of them, the
-  // first, may be `dyn`: the number of tokens, known at run time.
+  // Tensors own their elements: on the heap, 64-byte aligned, zero at first. Sizes are part of the type; one of them,
+  // the first, may be `dyn`: the number of tokens, known at run time.
   constexpr index_t width = 8;
   const index_t tokens = 3;
   Tensor<float, dyn, width> x{tokens}, gate{tokens}, up{tokens}, y{tokens};
@@ -33,7 +34,8 @@ int main() {
   bool right = std::abs(y(1, 3) - (x(1, 3) + g / (1 + std::exp(-g)) * 2)) < 1e-5f;
   std::printf("x + silu(gate) * up at token 1, column 3:  %.4f\n", static_cast<double>(y(1, 3)));
 
-  // Broadcasting: a number, a row (the same for every token) and a column (one number per token) stand beside rows of tokens.
+  // Broadcasting: a number, a row (the same for every token) and a column (one number per token) stand beside rows of
+  // tokens.
   Tensor<float, dyn> per_token{tokens};
   for (index_t t = 0; t < tokens; ++t) per_token[t] = static_cast<float>(t);
   on(cpu, y) = (x * weight + per_token) / 2;

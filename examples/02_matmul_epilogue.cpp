@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 02  A matrix product and what follows it, in one go: bias, activation, gate and residual are applied while the product is
-// stored, so nothing is written to memory twice.
+// 02  A matrix product and what follows it, in one go: bias, activation, gate and residual are applied while the
+// product is stored, so nothing is written to memory twice.
 #include <molmo/cpu.hpp>
 #include <molmo/molmo.hpp>
 
@@ -51,8 +51,8 @@ int main() {
   // The target may stand in its own epilogue: that is how a layer adds to the residual stream.
   on(cpu, residual) = matmul(x, w).then(acc + residual);
 
-  // A product is a statement and never an operand, so there are no hidden temporaries: `matmul(x, w) + residual` does not
-  // compile; `matmul(x, w).then(acc + residual)` says it.
+  // A product is a statement and never an operand, so there are no hidden temporaries: `matmul(x, w) + residual` does
+  // not compile; `matmul(x, w).then(acc + residual)` says it.
 
   // Weights may be bf16 or f16; they are widened in registers while they are read.
   Tensor<bf16, out, in> narrow;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 03  A model of your own: sizes as a value, facts that the compiler knows, weights of your own making, one forward pass.
+// 03  A model of your own: sizes as a value, facts that the compiler knows, weights of your own making, one forward
+// pass.
 #include <molmo/cpu.hpp>
 #include <molmo/molmo.hpp>
 #include <molmo/run/session.hpp>
@@ -10,7 +11,8 @@
 
 using namespace molmo;
 
-// A small decoder with grouped-query attention and a tied head. A field that is left out has the value that LlmConfig gives it.
+// A small decoder with grouped-query attention and a tied head. A field that is left out has the value that LlmConfig
+// gives it.
 inline constexpr LlmConfig shrimp{.d_model = 128,
                                   .n_heads = 4,
                                   .n_kv_heads = 2,
@@ -29,7 +31,8 @@ static_assert(Shrimp::config.head_size() == 32);
 static_assert(Shrimp::parameters() < 700'000);
 static_assert(Shrimp::weight_bytes<Bf16>() == 2 * Shrimp::parameters());
 static_assert(Shrimp::kv_bytes_per_token() == 3 * 2 * 2 * 32 * 4);             // layers, k and v, heads, head size, float
-static_assert(memory_plan<Shrimp>({.context = 256}).total() < 3 * 1024 * 1024);  // all that a session will ever allocate
+// all that a session will ever allocate
+static_assert(memory_plan<Shrimp>({.context = 256}).total() < 3 * 1024 * 1024);
 
 int main() {
   const MemoryPlan plan = memory_plan<Shrimp>({.context = 256});

@@ -15,8 +15,8 @@ namespace mine {
 
 using namespace molmo;
 
-// 1. A function. It says what it means by the functions that are there, and so it runs in SIMD registers, on single numbers
-//    and in the epilogue of a product, always within one pass. leaf() borrows the operand, and refuses one that is about to die.
+// 1. A function of your own, made of those that are there. So it runs in SIMD registers, on single numbers and in the
+//    epilogue of a product, always within one pass. leaf() borrows the operand, and refuses one that is about to die.
 template <Operand X>
 auto hard_swish(X&& operand) {
   const auto x = leaf(std::forward<X>(operand));
@@ -41,8 +41,8 @@ class Jobs final : public Executor {
   int threads_;
 };
 
-// 3. A backend. It derives from the one that does what it does not do itself, and has a name of its own for each op that it
-//    does: here the matrix product, which is counted and then left to Xsimd.
+// 3. A backend. It derives from the backend that does the rest, and overloads the ops that it does itself: here the
+//    matrix product, which is counted and then left to Xsimd.
 struct Counting : Xsimd<> {
   using Xsimd::Xsimd;
   std::shared_ptr<std::atomic<double>> flops = std::make_shared<std::atomic<double>>(0);

@@ -42,7 +42,8 @@ def blocks() -> np.ndarray:
     out.append(four / 3)
     out.append(np.linspace(-127, 127, 32))
     out.append(np.linspace(-126.5, 127, 32))
-    # Scales at the ends of f16: subnormal, around half of the smallest one (so that they round to 0 or not), the largest.
+    # Scales at the ends of f16: subnormal, around half of the smallest one (so that they round to 0 or not), the
+    # largest.
     base = rng.standard_normal(32)
     base /= np.abs(base).max()
     for exponent in range(-26, -13):

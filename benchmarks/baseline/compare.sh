@@ -3,7 +3,8 @@
 # Decoding with molmo against plain C loops, one thread, f32, in one run and in turns:
 #   benchmarks/baseline/compare.sh MODEL_FOLDER [BUILD_FOLDER [TOKENS [ROUNDS]]]
 # MODEL_FOLDER holds stories260K in Hugging Face's format, BUILD_FOLDER (build/release) the built programs. Both decode
-# TOKENS (100) tokens greedily from <s>; a round is a median of 9 of each; the medians of the rounds and their ratio are printed.
+# TOKENS (100) tokens greedily from <s>; a round is a median of 9 of each; the medians of the rounds and their ratio are
+# printed.
 set -eu
 [ $# -ge 1 ] || { sed -n '3,6s/^# *//p' "$0"; exit 2; }
 model=$1

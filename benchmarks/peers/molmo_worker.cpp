@@ -115,7 +115,8 @@ class Worker {
     const std::span<const float> found = session_->logits();
     return {{"ok", true}, {"logits", std::vector<float>(found.begin(), found.end())}};
   }
-  /// The best of a few short measurements, of all threads and of one: what else runs on the machine only ever slows down.
+  /// The best of a few short measurements, of all threads and of one: what else runs on the machine only ever slows
+  /// down.
   static Json limits(const Json& request) {
     const Xsimd<> all{request.value("threads", 1)}, one{1};
     const auto bytes = static_cast<std::size_t>(request.value("bytes", 1e9));

@@ -66,8 +66,8 @@ class SpeechBubble {
 
 using Session = molmo::Session<Bard, molmo::Xsimd<>>;
 
-// A character speaks on its own thread. Destroying it, or calling be_quiet(), ends the speech at the next token, and while the
-// prompt is read at the next layer.
+// A character speaks on its own thread. Destroying it, or calling be_quiet(), ends the speech at the next token, and
+// while the prompt is read at the next layer.
 class Character {
  public:
   Character(std::string name, Session session, const molmo::Tokenizer& words)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // measure <runs> <enough> <command> [arguments]: runs the command at most so often and prints the least CPU time
 // (milliseconds, user and system, of the command and all that it starts) and the largest resident memory (KB). A time
-// of at most <enough> milliseconds ends it early. CPU time, because the machines that run the tests are shared. Ends with
-// the status of the command if that is not 0.
+// of at most <enough> milliseconds ends it early. CPU time, because the machines that run the tests are shared. Ends
+// with the status of the command if that is not 0.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -3,9 +3,9 @@
 # What molmo costs a compiler, against its budgets:
 #   COMPONENTS="xsimd io" sh run.sh <source folder> <measure program> <work folder> <compiler and flags ...>
 # Sizes fail at the budget. Times are the CPU time of one run, or the least of three where the first is over the budget,
-# and fail at twice the budget, since the speed of the machine is not ours to choose; what lies between is marked "over".
-# The longest symbols carry a whole LlmConfig, some 30 numbers, in their name. The last model is a whole program: reading
-# JSON and tokenizers is more of it than the model.
+# and fail at twice the budget, since the speed of the machine is not ours to choose; what lies between is marked
+# "over". The longest symbols carry a whole LlmConfig, some 30 numbers, in their name. The last model is a whole
+# program: reading JSON and tokenizers is more of it than the model.
 set -eu
 source=$1
 measure=$2

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The blocks of a page that must not compile:   sh refused.sh <page.md> <g++ major version or -> <compiler and flags ...>
-# Each is compiled by itself and has to fail with a message that matches the marker's regular expression. Where the compiler is
-# the g++ of the text, every line of the ```text block that follows must be part of what the compiler prints.
+# The blocks of a page that must not compile:   sh refused.sh <page.md> <g++ major version or -> <compiler and flags
+# ...> Each is compiled by itself and has to fail with a message that matches the marker's regular expression. Where the
+# compiler is the g++ of the text, every line of the ```text block that follows must be part of what the compiler
+# prints.
 set -eu
 page=$1
 version=$2

@@ -76,8 +76,8 @@ TEST_CASE("blocks: the error stays within its bound") {
     const float m = largest_of(row.data());
     const std::vector<float> q8 = there_and_back<Q8>(row), q4 = there_and_back<Q4>(row);
     for (std::size_t i = 0; i < 32; ++i) {
-      // Half a step, and what rounding the scale to f16 (2^-11, or 2^-25 where it is subnormal) does to the largest code; for
-      // q4 a whole step at the end that has no code, opposite to the largest weight.
+      // Half a step, and what rounding the scale to f16 (2^-11, or 2^-25 where it is subnormal) does to the largest
+      // code; for q4 a whole step at the end that has no code, opposite to the largest weight.
       constexpr float tiny = 127 * 0x1p-25f;
       REQUIRE(std::fabs(q8[i] - row[i]) <= m / 127 * (0.5f + 127.0f / 2048) * 1.0001f + tiny);
       REQUIRE(std::fabs(q4[i] - row[i]) <= m / 8 * (1.0f + 8.0f / 2048) * 1.0001f + tiny);

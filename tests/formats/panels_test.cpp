@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Panels: packing keeps every stored byte, whatever the format and however odd the sizes; rows, blocks and slices read the
-// same from both layouts; and the bytes lie where panels.hpp says they do.
+// Panels: packing keeps every stored byte, whatever the format and however odd the sizes; rows, blocks and slices read
+// the same from both layouts; and the bytes lie where panels.hpp says they do.
 #include <molmo/formats/panels.hpp>
 
 #include "support/catch.hpp"
@@ -119,7 +119,8 @@ TEST_CASE("panels: the layout on disk") {
     for (index_t b = 0; b < 4; ++b)
       if (i % 16 >= 4) REQUIRE(f.data[static_cast<std::size_t>((5 * 16 + i) * 4 + b)] == std::byte{0});
 
-  // Byte b of the codes of block c of row n is codes[n / 16][c][b / 4][n % 16][b % 4]; its scale is scales[n / 16][c][n % 16].
+  // Byte b of the codes of block c of row n is codes[n / 16][c][b / 4][n % 16][b % 4]; its scale is scales[n / 16][c][n
+  // % 16].
   for (const FormatId format : {format_id<Q8>, format_id<Q4>}) {
     const Packed q(format, 20, 70, 7);
     const index_t bytes = format == format_id<Q8> ? 32 : 16;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a harness without libFuzzer. Over a file: once, to replay a finding. Over a folder: every file in it, prefixes of each,
-// and copies with one byte changed; the same inputs in every run.
+// Runs a harness without libFuzzer. Over a file: once, to replay a finding. Over a folder: every file in it, prefixes
+// of each, and copies with one byte changed; the same inputs in every run.
 #include "fuzz.hpp"
 
 #include <filesystem>

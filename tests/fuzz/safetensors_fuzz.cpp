@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzzes the safetensors reader, and what finds matrices of every format among its tensors. First byte 'h': the rest is a
-// header, to which its length and data of the size it wants are added; anything else: the rest is the whole file.
+// Fuzzes the safetensors reader, and what finds matrices of every format among its tensors. First byte 'h': the rest is
+// a header, to which its length and data of the size it wants are added; anything else: the rest is the whole file.
 #include "fuzz.hpp"
 
 #include <molmo/io/safetensors.hpp>
@@ -31,7 +31,8 @@ std::size_t wanted_data(std::string_view header) {
   return most;
 }
 
-/// Every tensor as a matrix of the sizes that its shape suggests: refused with a reason, or readable to its last weight.
+/// Every tensor as a matrix of the sizes that its shape suggests: refused with a reason, or readable to its last
+/// weight.
 void check_matrices(const SafeTensors& table) {
   int left = 16;  // a file may hold many tensors
   for (const TensorInfo& t : table.tensors()) {

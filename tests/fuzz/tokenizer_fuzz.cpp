@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzzes tokenizers. First byte '{': up to the first NUL byte a tokenizer.json, behind it a text. Any other first byte: it chooses one
-// of the tokenizers below, the rest is a text. Texts are encoded if they are UTF-8, and read as a list of ids besides.
+// Fuzzes tokenizers. First byte '{': up to the first NUL byte a tokenizer.json, behind it a text. Any other first byte:
+// it chooses one of the tokenizers below, the rest is a text. Texts are encoded if they are UTF-8, and read as a list
+// of ids besides.
 #include "fuzz.hpp"
 
 #include <molmo/io/tokenizer/tokenizer.hpp>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every golden model (tests/data/golden, pinned transformers) on the plain loops and on the fast path, layer by layer, and what
-// must hold between runs of one model: cached = full, chunked = whole, any number of threads = the same bits.
+// Every golden model (tests/data/golden, pinned transformers) on the plain loops and on the fast path, layer by layer,
+// and what must hold between runs of one model: cached = full, chunked = whole, any number of threads = the same bits.
 //
-// Tolerances. The goldens were computed by torch in f32, whose sums have another order than ours. A sum of n products of size s
-// then differs by about sqrt(n) * 6e-8 * s; n is 48 here and a value passes through some ten sums in two layers, so 1e-5 of the
-// largest hidden value (6e-8 * 7 * 10 = 4e-6, times two) holds per layer. Logits have size 9 and one more sum: 1e-4.
+// Tolerances. The goldens were computed by torch in f32, whose sums have another order than ours. A sum of n products
+// of size s then differs by about sqrt(n) * 6e-8 * s; n is 48 here and a value passes through some ten sums in two
+// layers, so 1e-5 of the largest hidden value (6e-8 * 7 * 10 = 4e-6, times two) holds per layer. Logits have size 9 and
+// one more sum: 1e-4.
 #if MOLMO_HAS_IO
 #include <molmo/ops/sample/sample.hpp>
 
@@ -91,8 +92,8 @@ TEST_CASE("golden models: embedding, every layer, final norm and logits", "[gold
         const Trace t = whole(*model, backend, g.ids(text("ids.", s)));
         REQUIRE_SAME_BITS(t.stream[0], g.floats(text("embed.", s)));  // rows are copied; widening is exact
         if (bf16_run) {
-          // transformers rounded every activation to bf16 (8 bits); we compute in f32. own_error is how far its bf16 logits lie
-          // from f32 ones with these weights, so ours must be about as far; twice that is allowed.
+          // transformers rounded every activation to bf16 (8 bits); we compute in f32. own_error is how far its bf16
+          // logits lie from f32 ones with these weights, so ours must be about as far; twice that is allowed.
           REQUIRE_CLOSE(t.logits, g.floats(text("logits.", s)), 2 * g.number(text("own_error.", s)));
           continue;
         }
@@ -172,7 +173,8 @@ TEST_CASE("golden models: with a cache = in one step, in chunks = whole", "[gold
           require_same_bits(pieces, full);  // the plain loops know no chunks at all
           continue;
         }
-        // Other numbers of rows go through other kernels, which add in another order: rounding of f32, as between us and torch.
+        // Other numbers of rows go through other kernels, which add in another order: rounding of f32, as between us
+        // and torch.
         for (std::size_t i = 0; i < full.stream.size(); ++i)
           REQUIRE_CLOSE(pieces.stream[i], full.stream[i], of_the_largest * largest(full.stream[i]));
         REQUIRE_CLOSE(pieces.logits, full.logits, of_logits);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Llm as a type: its sizes while compiling, fused blocks against separate ones, extra input rows, the workspace it plans, and a
-// step that is abandoned. What it computes is checked in golden_test.cpp.
+// Llm as a type: its sizes while compiling, fused blocks against separate ones, extra input rows, the workspace it
+// plans, and a step that is abandoned. What it computes is checked in golden_test.cpp.
 #include <molmo/models/llm.hpp>
 #include <molmo/models/zoo/llama.hpp>
 #include <molmo/models/zoo/olmo.hpp>
@@ -43,7 +43,8 @@ static_assert(Llm<olmo_7b>::parameters() == 6'888'095'744);
 static_assert(Llm<olmo2_1b>::parameters() == 1'484'916'736);
 static_assert(Llm<olmo2_7b>::parameters() == 7'298'617'344);
 
-// The same added up by hand for one of them: embedding, q and o, k and v, three of the feed-forward, two norms, the last norm.
+// The same added up by hand for one of them: embedding, q and o, k and v, three of the feed-forward, two norms, the
+// last norm.
 static_assert(Llm<llama3_2_1b>::parameters() ==
               128256 * 2048 + 16 * (2 * 2048 * 2048 + 2 * 2048 * 512 + 3 * 2048 * 8192 + 2 * 2048) + 2048);
 
@@ -58,7 +59,8 @@ static_assert(Llm<llama3_2_1b>::weight_bytes<Bf16>() == 2'471'628'800);
 static_assert(Llm<llama3_2_1b>::weight_bytes<F32>() == 4'943'257'600);
 static_assert(Llm<olmo2_1b>::weight_bytes<F16>() == 2'969'833'472);
 
-// Two operations a weight, the embedding used once as the head and not as an input; then q . k and p . v for every position.
+// Two operations a weight, the embedding used once as the head and not as an input; then q . k and p . v for every
+// position.
 static_assert(Llm<llama3_2_1b>::flops_per_token() == 2.0 * 1'235'814'400);
 static_assert(Llm<olmo2_1b>::flops_per_token() == 2.0 * (1'484'916'736 - 100352 * 2048));
 static_assert(Llm<llama3_2_1b>::flops_per_token(1000) == 2.0 * 1'235'814'400 + 16 * 4.0 * 32 * 64 * 1000);
@@ -197,7 +199,8 @@ TEST_CASE("Llm: an observer that says no abandons the step at any layer; the cac
     CHECK(cache.length() == 4);
     CHECK(static_cast<index_t>(seen.size()) == stop_at + 1);
     for (std::size_t i = 4 * 61; i < logits.size(); ++i) REQUIRE(logits[i] == -1.0f);
-    REQUIRE(model->forward(Reference{}, ids.data() + 4, 6, cache.view(), work, logits.data() + 4 * 61, 6));  // and again, in full
+    // and again, in full
+    REQUIRE(model->forward(Reference{}, ids.data() + 4, 6, cache.view(), work, logits.data() + 4 * 61, 6));
     REQUIRE_SAME_BITS(logits, want.logits);
   }
 }

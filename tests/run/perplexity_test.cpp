@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session::score and perplexity: against the logits of prefill() and decode(), one id after another; every way to cut a text into
-// windows; and what is refused.
+// Session::score and perplexity: against the logits of prefill() and decode(), one id after another; every way to cut a
+// text into windows; and what is refused.
 #if MOLMO_HAS_IO
 #include <molmo/run/any_llm.hpp>
 #include <molmo/run/perplexity.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a folder to text, with the two models that are at hand: the demo's, which lies in the repository, and stories260K, which
-// does not (its tests are skipped without it). Texts and logits from transformers: tests/data/golden/{shakespeare,stories260K}.
+// From a folder to text, with the two models that are at hand: the demo's, which lies in the repository, and
+// stories260K, which does not (its tests are skipped without it). Texts and logits from transformers:
+// tests/data/golden/{shakespeare,stories260K}.
 #if MOLMO_HAS_IO && MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
 #include <molmo/run.hpp>

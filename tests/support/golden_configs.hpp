@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configs of the golden models, written by hand from tests/data/golden/<case>/config.json: that load() accepts them is
-// part of what the tests check.
+// The configs of the golden models, written by hand from tests/data/golden/<case>/config.json: that load() accepts them
+// is part of what the tests check.
 #pragma once
 
 #include <molmo/core/config.hpp>

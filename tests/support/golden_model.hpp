@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The golden models behind one virtual interface: the files that instantiate the model types only register them, and all
-// comparisons are written (and compiled) once, in models/golden_test.cpp.
+// The golden models behind one virtual interface: the files that instantiate the model types only register them, and
+// all comparisons are written (and compiled) once, in models/golden_test.cpp.
 #pragma once
 
 #if MOLMO_HAS_XSIMD

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random weight matrix with a format and a layout known at run time, in memory of exactly its size, so that a sanitizer
-// finds a read behind it.
+// A random weight matrix with a format and a layout known at run time, in memory of exactly its size, so that a
+// sanitizer finds a read behind it.
 #pragma once
 
 #include <molmo/formats/panels.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Merging: both algorithms against the loop of the definition; unknown characters, byte fallback, affixes, ignore_merges.
+// Merging: both algorithms against the loop of the definition; unknown characters, byte fallback, affixes,
+// ignore_merges.
 #include "support.hpp"
 
 using namespace tokenizer_test;
@@ -87,7 +88,8 @@ TEST_CASE("characters without a token", "[tokenizer]") {
   f.model_extra = R"(,"unk_token":"<unk>","byte_fallback":true)";
   CHECK(*encoded(f, "aéb") == Ids{1, 3, 4, 2});
   CHECK(*encoded(f, "aèb") == Ids{1, 0, 2});     // a byte is missing: the whole character is unknown
-  CHECK(*encoded(f, "aèéb") == Ids{1, 3, 4, 0, 2});  // an unknown token waits while bytes pass, as in Hugging Face tokenizers
+  // an unknown token waits while bytes pass, as in Hugging Face tokenizers
+  CHECK(*encoded(f, "aèéb") == Ids{1, 3, 4, 0, 2});
   f.model_extra = R"(,"unk_token":"<none>")";
   const auto t = f.load();
   REQUIRE(t);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ids and texts against Hugging Face tokenizers on the hard corpus (tools/make_tokenizer_golden.py), and relations on them.
+// Ids and texts against Hugging Face tokenizers on the hard corpus (tools/make_tokenizer_golden.py), and relations on
+// them.
 #include "support.hpp"
 
 using namespace tokenizer_test;
@@ -87,7 +88,8 @@ TEST_CASE("what byte-level tokenizers encode they decode again", "[tokenizer]") 
       REQUIRE(ids);
       if (lossless) CHECK(t->decode(*ids, false) == text);
       CHECK(streamed(*t, *ids) == t->decode(*ids));
-      for (const auto id : *ids) CHECK((!t->is_special(id) || t->token(id) == "<unk>"));  // no control tokens out of plain text
+      // no control tokens out of plain text
+      for (const auto id : *ids) CHECK((!t->is_special(id) || t->token(id) == "<unk>"));
     }
   }
 }

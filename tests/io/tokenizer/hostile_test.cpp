@@ -25,7 +25,8 @@ class Clock {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// Far above what is needed (the test machine may be slow, the build unoptimised) and far below what quadratic time would take.
+// Far above what is needed (the test machine may be slow, the build unoptimised) and far below what quadratic time
+// would take.
 constexpr double soon = 20;
 
 std::string repeated(std::string_view unit, std::size_t bytes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pieces of the split patterns. The expected pieces are those of Hugging Face tokenizers' Split; ids on a large corpus are
-// compared in golden_test.cpp.
+// Pieces of the split patterns. The expected pieces are those of Hugging Face tokenizers' Split; ids on a large corpus
+// are compared in golden_test.cpp.
 #include "support.hpp"
 
 #include <molmo/io/tokenizer/split.hpp>

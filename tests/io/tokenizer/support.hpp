@@ -49,7 +49,8 @@ inline std::string added(int id, std::string_view content, bool special, std::st
          std::string(flags) + "}";
 }
 
-/// A byte-level file whose vocabulary is the 256 byte characters (id = byte) and the products of `merges`, ids from 256 on.
+/// A byte-level file whose vocabulary is the 256 byte characters (id = byte) and the products of `merges`, ids from 256
+/// on.
 inline File byte_level(const std::vector<std::pair<std::string, std::string>>& merges = {}, std::string_view use_regex = "true") {
   File f;
   int id = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention: Reference against a calculation written here with plain matrices, Xsimd (also with the registers of SSE4.2 and
-// AVX2) against Reference over all kinds of heads, contexts, lengths and cache formats; nothing that lies behind the visible
-// keys matters; the same bits from any number of threads.
+// Attention: Reference against a calculation written here with plain matrices, Xsimd (also with the registers of SSE4.2
+// and AVX2) against Reference over all kinds of heads, contexts, lengths and cache formats; nothing that lies behind
+// the visible keys matters; the same bits from any number of threads.
 #include <molmo/ops/attention/attention.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
@@ -24,8 +24,8 @@ namespace {
 constexpr float poison = std::numeric_limits<float>::quiet_NaN();
 constexpr KvFormat formats[] = {KvFormat::f32, KvFormat::f16, KvFormat::bf16, KvFormat::q8};
 
-// Operands with everything that must not matter poisoned: keys and values behind the last visible position, the gaps between
-// rows of q, what follows the last value.
+// Operands with everything that must not matter poisoned: keys and values behind the last visible position, the gaps
+// between rows of q, what follows the last value.
 struct Problem {
   index_t tokens, past, heads, kv_heads, head_dim, q_token, out_token;
   std::vector<float> q;
@@ -121,8 +121,9 @@ struct Problem {
   }
 };
 
-// Xsimd computes scores in f32 (their error is a few ulp of the largest score, which exp turns into a relative error), the sum of
-// weights and the weighted sum of values (each at most 1 in size) too: 2e-6 for the sums, 4e-7 times the size of the scores.
+// Xsimd computes scores in f32 (their error is a few ulp of the largest score, which exp turns into a relative error),
+// the sum of weights and the weighted sum of values (each at most 1 in size) too: 2e-6 for the sums, 4e-7 times the
+// size of the scores.
 double allowed(const Problem& p, float size = 1) {
   return 2e-6 + 4e-7 * static_cast<double>(size * size) * std::sqrt(static_cast<double>(p.head_dim));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// New heads on their way into the cache: rotated and stored in every format, in any split of heads and tokens, by any number of
-// threads; what the formats keep of a number.
+// New heads on their way into the cache: rotated and stored in every format, in any split of heads and tokens, by any
+// number of threads; what the formats keep of a number.
 #include <molmo/ops/attention/new_heads.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of both norms share. `Op` has rows(ctx, NormRows) and plain(row, i, eps), the normalised element in double.
+// What the tests of both norms share. `Op` has rows(ctx, NormRows) and plain(row, i, eps), the normalised element in
+// double.
 #pragma once
 
 #include <molmo/core/tensor.hpp>
@@ -58,9 +59,10 @@ void check_golden_norm(std::string_view name, NormOrder order, bool weight, bool
   const auto w = g.floats(in("w")), b = g.floats(in("b"));
   std::vector<T> y(x.size());
   const NormRows<T> a{x.data(), y.data(), 8, 48, 48, weight ? w.data() : nullptr, bias ? b.data() : nullptr, g.number(molmo::text("eps.", name)), order};
-  // 16 bits: the f32 sums of torch have another order, which may flip a rounding: one step, and in 98 % of the values none.
-  // f32: the mean of 48 squares, a root, two products: a relative error of a few 6e-8; after mean and bias, absolute ones of
-  // the same size relative to the terms.
+  // 16 bits: the f32 sums of torch have another order, which may flip a rounding: one step, and in 98 % of the values
+  // none.
+  // f32: the mean of 48 squares, a root, two products: a relative error of a few 6e-8; after mean and bias, absolute
+  // ones of the same size relative to the terms.
   const auto compare = [&](const std::vector<T>& got) {
     if constexpr (sizeof(T) == 2) {
       std::size_t same = 0;
@@ -72,8 +74,9 @@ void check_golden_norm(std::string_view name, NormOrder order, bool weight, bool
       REQUIRE(same * 100 >= want.size() * 98);
     } else {
       INFO(name);
-      // The weights are near 100: 3e-5 is 3e-7 of them. torch takes the mean in f32: in the row around +50 its mean is off by
-      // up to half a step of 50 (1.9e-6), or a few, which the weights of 100 turn into some 5e-4; ours is nearer the truth.
+      // The weights are near 100: 3e-5 is 3e-7 of them. torch takes the mean in f32: in the row around +50 its mean is
+      // off by up to half a step of 50 (1.9e-6), or a few, which the weights of 100 turn into some 5e-4; ours is nearer
+      // the truth.
       REQUIRE_CLOSE(got, want, std::string_view(name) == "torch_ln" ? 1e-3 : 3e-5, 1e-6);
     }
   };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RoPE: frequencies, tables and rotations against transformers (tests/data/golden/rope), and the properties of a rotation.
+// RoPE: frequencies, tables and rotations against transformers (tests/data/golden/rope), and the properties of a
+// rotation.
 #include <molmo/ops/rope/frequencies.hpp>
 #include <molmo/ops/rope/rope.hpp>
 #if MOLMO_HAS_XSIMD
