@@ -47,8 +47,8 @@ int main() {
   const float largest = max_of(cpu, abs(gate));
   on(cpu, per_token) = row_sum(x * x);
   right = right && total == 138 && largest == 2 && per_token[0] == 35;
-  std::printf("sum %.1f, largest |gate| %.1f, squares of token 0: %.1f\n", static_cast<double>(total), static_cast<double>(largest),
-              static_cast<double>(per_token[0]));
+  std::printf("sum %.1f, largest |gate| %.1f, squares of token 0: %.1f\n", static_cast<double>(total),
+              static_cast<double>(largest), static_cast<double>(per_token[0]));
 
   // So RMSNorm in two visible passes, and as the op that the library has for it:
   on(cpu, y) = x * rsqrt(per_token / static_cast<float>(width) + 1e-5f) * weight;
@@ -65,9 +65,10 @@ int main() {
   //   Tensor<float, 9> nine;
   //   on(cpu, y) = x + nine;
   //
-  //   error: static assertion failed: molmo: operand shapes differ; required: equal shapes, a scalar, a row Shape<cols>, or a
-  //   column Shape<dyn>; see the two shapes in shape_mismatch<...>
-  //   ... in instantiation of struct molmo::v0::shape_mismatch<molmo::v0::Shape<-1, 8>, molmo::v0::Shape<9> >   (-1 is dyn)
+  //   error: static assertion failed: molmo: operand shapes differ; required: equal shapes, a scalar, a row Shape<cols>,
+  //   or a column Shape<dyn>; see the two shapes in shape_mismatch<...>
+  //   ... in instantiation of struct molmo::v0::shape_mismatch<molmo::v0::Shape<-1, 8>, molmo::v0::Shape<9> >
+  //   (-1 is dyn)
   //
   // Numbers of tokens are known at run time only; where they differ, the assignment throws before it writes anything:
   Tensor<float, dyn, width> four_tokens{4};

@@ -30,17 +30,20 @@ using Shrimp = Llm<shrimp>;
 static_assert(Shrimp::config.head_size() == 32);
 static_assert(Shrimp::parameters() < 700'000);
 static_assert(Shrimp::weight_bytes<Bf16>() == 2 * Shrimp::parameters());
-static_assert(Shrimp::kv_bytes_per_token() == 3 * 2 * 2 * 32 * 4);             // layers, k and v, heads, head size, float
+// layers, k and v, heads, head size, float
+static_assert(Shrimp::kv_bytes_per_token() == 3 * 2 * 2 * 32 * 4);
 // all that a session will ever allocate
 static_assert(memory_plan<Shrimp>({.context = 256}).total() < 3 * 1024 * 1024);
 
 int main() {
   const MemoryPlan plan = memory_plan<Shrimp>({.context = 256});
   std::printf("parameters         %td\n", Shrimp::parameters());
-  std::printf("weights            %td bytes in f32, %td in bf16\n", Shrimp::weight_bytes<F32>(), Shrimp::weight_bytes<Bf16>());
-  std::printf("one token          %.0f operations, %td bytes of KV cache\n", Shrimp::flops_per_token(), Shrimp::kv_bytes_per_token());
-  std::printf("session of 256     %zu bytes: %zu KV cache, %zu workspace, %zu logits\n", plan.total(), plan.kv_cache, plan.workspace,
-              plan.logits);
+  std::printf("weights            %td bytes in f32, %td in bf16\n", Shrimp::weight_bytes<F32>(),
+              Shrimp::weight_bytes<Bf16>());
+  std::printf("one token          %.0f operations, %td bytes of KV cache\n", Shrimp::flops_per_token(),
+              Shrimp::kv_bytes_per_token());
+  std::printf("session of 256     %zu bytes: %zu KV cache, %zu workspace, %zu logits\n", plan.total(), plan.kv_cache,
+              plan.workspace, plan.logits);
 
   // A model object only points at its weights. Usually they lie in a mapped checkpoint; here they are ours.
   std::vector<float> numbers(static_cast<std::size_t>(Shrimp::parameters()));
@@ -56,7 +59,8 @@ int main() {
   int listed = 0;
   model.each_parameter([&]<class P>(const std::string& name, P& parameter) {
     const index_t rows = P::shape::static_rows, cols = P::shape::cols;
-    if (name.starts_with("embedding") || name.starts_with("blocks.0.")) std::printf("  %-34s %5td x %td\n", name.c_str(), rows, cols);
+    if (name.starts_with("embedding") || name.starts_with("blocks.0."))
+      std::printf("  %-34s %5td x %td\n", name.c_str(), rows, cols);
     parameter = View<const float, typename P::shape>(next);
     next += rows * cols;
     ++listed;
@@ -85,7 +89,8 @@ int main() {
   float difference = 0;
   for (const std::int32_t i : ids)
     if (!session->decode(i)) return 1;
-  for (std::size_t i = 0; i < at_once.size(); ++i) difference = std::max(difference, std::abs(at_once[i] - session->logits()[i]));
+  for (std::size_t i = 0; i < at_once.size(); ++i)
+    difference = std::max(difference, std::abs(at_once[i] - session->logits()[i]));
   std::printf("one by one they differ by at most %g\n", static_cast<double>(difference));
   return all && id && session->length() == 3 && difference < 1e-4f ? 0 : 1;
 }

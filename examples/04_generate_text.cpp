@@ -9,10 +9,10 @@
 using namespace molmo;
 
 // The shapes that this program can run. Each is a model type; the folder's config.json picks one of them.
-inline constexpr LlmConfig shakespeare{.d_model = 192, .n_heads = 6, .n_kv_heads = 2, .n_layers = 4, .mlp_hidden_size = 512,
-                                       .vocab_size = 1024, .max_sequence_length = 512, .norm_after = true, .layer_norm_eps = 1e-6,
-                                       .norm_order = NormOrder::scale_then_cast, .attention_layer_norm = QkNorm::whole,
-                                       .weight_tying = true};
+inline constexpr LlmConfig shakespeare{
+    .d_model = 192, .n_heads = 6, .n_kv_heads = 2, .n_layers = 4, .mlp_hidden_size = 512, .vocab_size = 1024,
+    .max_sequence_length = 512, .norm_after = true, .layer_norm_eps = 1e-6, .norm_order = NormOrder::scale_then_cast,
+    .attention_layer_norm = QkNorm::whole, .weight_tying = true};
 
 int fail_with(const error& e) {
   std::fprintf(stderr, "%s\n", e.message.c_str());

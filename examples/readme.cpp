@@ -7,8 +7,9 @@
 // A model is a value; its type is that value between angle brackets.
 inline constexpr molmo::LlmConfig shakespeare{
     .d_model = 192, .n_heads = 6, .n_kv_heads = 2, .n_layers = 4, .mlp_hidden_size = 512, .vocab_size = 1024,
-    .max_sequence_length = 512, .norm_after = true, .layer_norm_eps = 1e-6, .norm_order = molmo::NormOrder::scale_then_cast,
-    .attention_layer_norm = molmo::QkNorm::whole, .weight_tying = true};
+    .max_sequence_length = 512, .norm_after = true, .layer_norm_eps = 1e-6,
+    .norm_order = molmo::NormOrder::scale_then_cast, .attention_layer_norm = molmo::QkNorm::whole,
+    .weight_tying = true};
 static_assert(molmo::Llm<shakespeare>::parameters() < 2'000'000);
 
 int main(int argc, char** argv) {

@@ -16,10 +16,11 @@
 #include <thread>
 #include <utility>
 
-inline constexpr molmo::LlmConfig shakespeare{.d_model = 192, .n_heads = 6, .n_kv_heads = 2, .n_layers = 4, .mlp_hidden_size = 512,
-                                              .vocab_size = 1024, .max_sequence_length = 512, .norm_after = true,
-                                              .layer_norm_eps = 1e-6, .norm_order = molmo::NormOrder::scale_then_cast,
-                                              .attention_layer_norm = molmo::QkNorm::whole, .weight_tying = true};
+inline constexpr molmo::LlmConfig shakespeare{
+    .d_model = 192, .n_heads = 6, .n_kv_heads = 2, .n_layers = 4, .mlp_hidden_size = 512, .vocab_size = 1024,
+    .max_sequence_length = 512, .norm_after = true, .layer_norm_eps = 1e-6,
+    .norm_order = molmo::NormOrder::scale_then_cast, .attention_layer_norm = molmo::QkNorm::whole,
+    .weight_tying = true};
 using Bard = molmo::Llm<shakespeare>;
 
 // A character may remember 256 tokens. What that costs is known while compiling, and can be held against a budget.
@@ -77,7 +78,8 @@ class Character {
     thread_ = std::jthread([this, prompt = std::move(prompt), longest, seed](std::stop_token stop) {
       molmo::GenerateOptions options{.max_new = longest, .temperature = 0.8, .top_p = 0.95, .seed = seed};
       options.stop = stop;
-      outcome_ = molmo::generate(session_, *words_, prompt, options, [this](std::string_view piece) { said_.add(piece); });
+      outcome_ = molmo::generate(session_, *words_, prompt, options,
+                                 [this](std::string_view piece) { said_.add(piece); });
       done_ = true;
     });
   }
