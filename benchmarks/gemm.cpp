@@ -5,9 +5,9 @@
 //   molmo_bench_gemm [--threads N] [--m 1,8,64,512] [--shape 288x768,...] [--format f32,bf16,q8,q4] [--json]
 // All of them in turn in one process, first to last and last to first (A B B A), each turn a warm-up call and then
 // calls for a few milliseconds; with several threads a turn begins after a pause, in which the threads of the one
-// before go to sleep. The multiply-add peak takes its turns as well, so shares are of the same seconds. The other limit
-// is the bandwidth of reading a table as large as the weights again and again. Peers calculate in f32 whatever the
-// format.
+// before go to sleep. The limits are measured in every round as well, so that shares are of the same seconds: the
+// multiply-add peak, and the bandwidth of reading a table as large as the weights again and again. Peers calculate in
+// f32 whatever the format.
 #include "common.hpp"
 #include "gemm_peers.hpp"
 #include "matrices.hpp"
@@ -53,12 +53,15 @@ struct Turns {
     } while (now - start < seconds);
     return (now - start) / static_cast<double>(calls);
   }
-  void run(std::vector<Engine>& engines) const {
-    for (int round = 0; round < rounds; ++round)
+  // `between` is called once in each round.
+  void run(std::vector<Engine>& engines, const std::function<void()>& between) const {
+    for (int round = 0; round < rounds; ++round) {
       for (std::size_t i = 0; i < engines.size(); ++i) {
         Engine& e = engines[round % 2 == 0 ? i : engines.size() - 1 - i];
         e.seconds.push_back(turn(e.call, e.pinned));
       }
+      between();
+    }
   }
 };
 
@@ -132,16 +135,15 @@ struct Gemm {
     }
     constexpr long steps = 20000;
     const double peak_work = 2.0 * molmo::detail::fma_chains * steps * Lanes<>::size * cpu.threads();
-    std::map<double, double> read;  // limits of tables of so many bytes
-    {
-      const PinThreads alone(cpu);  // a limit is the best that can be had
-      for (const Engine& e : engines)
-        if (read.find(e.bytes) == read.end())
-          read[e.bytes] = measure_read(cpu, static_cast<std::size_t>(e.bytes), Effort::quick).median;
-    }
+    std::map<double, std::vector<double>> read;  // bytes of a table -> bytes per second, once a round
+    for (const Engine& e : engines) read[e.bytes];
+    const auto measure_reads = [&] {
+      for (auto& [bytes, rates] : read)
+        rates.push_back(measure_read(cpu, static_cast<std::size_t>(bytes), Effort::quick).median);
+    };
     const auto peak_call = [&] { cpu.parallel([](int, int) { keep(molmo::detail::fma_work<Lanes<>>(steps)); }); };
     engines.push_back({"", 0, peak_call, true});
-    turns.run(engines);
+    turns.run(engines, measure_reads);
     const double peak = peak_work / timing_of(engines.back().seconds).median;
     engines.pop_back();
 
@@ -154,13 +156,14 @@ struct Gemm {
       const Timing t = timing_of(e.seconds);
       const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
       const double bytes = e.bytes + 4.0 * static_cast<double>(m) * static_cast<double>(n + k);
-      const Share share = share_of_limit(Cost{flops, bytes}, t.median, {peak, read[e.bytes]});
+      const double bandwidth = timing_of(read[e.bytes]).median;
+      const Share share = share_of_limit(Cost{flops, bytes}, t.median, {peak, bandwidth});
       report.row({word("K x N       ", fmt::format("{} x {}", k, n)), whole("M", m), whole("threads", cpu.threads()),
                   word("engine           ", e.name), number("us", t.median * 1e6), number("us min", t.min * 1e6),
                   number("us max", t.max * 1e6), number("GFLOP/s", flops / t.median / 1e9),
                   number("GB/s", bytes / t.median / 1e9), number("% of limit", 100 * share.of_limit, 0),
                   word("limit", share.by_arithmetic ? "flops" : "bytes"), number("peak GFLOP/s", peak / 1e9, 0),
-                  number("read GB/s", read[e.bytes] / 1e9),
+                  number("read GB/s", bandwidth / 1e9),
                   number("x best peer", best_peer > 0 ? best_peer / t.median : std::nan(""), 2)});
     }
   }
