@@ -8,7 +8,7 @@
 // those of the register type (backend/lanes.hpp). For float and double they are the standard library's: the oracle.
 #pragma once
 
-#include <molmo/expr/pointwise.hpp>
+#include <molmo/expr/held.hpp>
 
 #include <cmath>
 
@@ -163,14 +163,12 @@ struct softcap_f {
 }  // namespace detail
 
 /// A pointwise function of your own: F has `template <class V> MOLMO_INLINE V operator()(V x, ...) const`, written with
-/// + - * /, constant<V>(c) and the functions below; it runs on numbers and on registers. One to three operands.
+/// + - * /, constant<V>(c) and the functions below; it runs on numbers and on registers. One to three operands. A
+/// generic lambda will do, and f keeps what it holds or captures.
 template <class F, class... X>
   requires(sizeof...(X) >= 1 && sizeof...(X) <= 3 && (Operand<X> && ...) && (Shaped<X> || ...))
-[[nodiscard]] constexpr auto map(F, X&&... x MOLMO_LIFETIMEBOUND) {
-  if constexpr (sizeof...(X) == 1)
-    return detail::map<F>(leaf(std::forward<X>(x))...);
-  else
-    return detail::combine<F>(leaf(std::forward<X>(x))...);
+[[nodiscard]] constexpr auto map(F f, X&&... x MOLMO_LIFETIMEBOUND) {
+  return detail::map_function(f, leaf(std::forward<X>(x))...);
 }
 
 template <Shaped A>
