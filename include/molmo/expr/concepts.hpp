@@ -8,6 +8,7 @@
 //   e.erased()            the same expression with run-time sizes: what kernels are instantiated with
 //   e.each_leaf(f)        calls f(leaf) for every operand that lies in memory; constexpr, also on E{}
 //   E::pointwise          true when e at (r, c) reads its operands at (r, c) only
+//   acc_use<E>            optional: whether it reads acc (acc.hpp)
 // E is trivially copyable and borrows its operands, like a string_view; it may be a CUDA kernel argument.
 #pragma once
 
