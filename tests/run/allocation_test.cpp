@@ -8,10 +8,11 @@
 #include <molmo/run/generate.hpp>
 #endif
 
-#include "support/catch.hpp"
+#include "support/compare.hpp"
 #include "support/count_allocations.hpp"
 #include "support/golden_configs.hpp"
 #include "support/random_model.hpp"
+#include "support/stored.hpp"
 
 #include <stop_token>
 #include <vector>
@@ -72,3 +73,29 @@ TEST_CASE("allocations: none after make_session") {
   for (const int threads : {2, 3, 8}) CHECK(allocations_of_a_conversation(Xsimd<>(threads), 3) == 0);
 #endif
 }
+
+#if MOLMO_HAS_XSIMD
+TEST_CASE("allocations: a product whose scratch memory is refused calculates without rounding activations") {
+  Random random(1);
+  const index_t k = 20000;  // a row of x as bytes is too large for the stack
+  const auto x = random.numbers(k);
+  for (const FormatId format : {format_id<Q8>, format_id<Q4>}) {
+    const Stored w(random, format, 19, k, Layout::panels);
+    const auto run = [&](const Xsimd<>& cpu) {
+      std::vector<float> y(19);
+      multiply(cpu, Rows{x.data(), 1, k, k}, Product<float, Acc>{w.m, y.data(), 19, acc});
+      return y;
+    };
+    const Xsimd<> cpu, exact = Xsimd<>().exact();
+    const auto want = run(exact);
+    std::vector<float> got(19);
+    {
+      const FailAllocation refused(1);
+      multiply(cpu, Rows{x.data(), 1, k, k}, Product<float, Acc>{w.m, got.data(), 19, acc});
+    }
+    REQUIRE_SAME_BITS(got, want);
+    const auto later = run(cpu);  // now there is memory
+    if (detail::Bytes<native>::fast) CHECK(later != want);
+  }
+}
+#endif

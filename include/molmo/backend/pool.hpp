@@ -2,19 +2,21 @@
 // Pool<T>: spare objects (scratch memory, library handles) that a backend lends to whoever calculates right now.
 //
 // Copies of a backend share one pool, and several sessions may calculate at the same time; each takes an object of its
-// own and gives it back. Only the first calls make new ones, so that later ones do not allocate.
+// own and gives it back. Only the first calls make new ones, so that later ones do not allocate. There is no lock: an
+// object is taken by one exchange, and a child of fork() never waits for a thread that it does not have.
 #pragma once
 
-#include <mutex>
+#include <atomic>
 #include <new>
-#include <utility>
 
 namespace molmo::inline v0 {
 
 template <class T>
 class Pool {
+  // Nodes are never removed from the list, only marked as taken.
   struct Node {
     T object{};
+    std::atomic<bool> taken{true};
     Node* next = nullptr;
   };
 
@@ -22,46 +24,49 @@ class Pool {
   /// A borrowed object; it returns to the pool at the end of the scope.
   class Loan {
    public:
-    explicit Loan(Pool& pool) : pool_(pool), node_(pool.take()) {}
+    /// Nothing is borrowed.
+    Loan() = default;
+    explicit Loan(Pool& pool) : node_(pool.take()) {}
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
-    ~Loan() { pool_.give(node_); }
+    ~Loan() {
+      if (node_ != nullptr) node_->taken.store(false, std::memory_order_release);
+    }
     /// False when there was no memory for a new one.
     [[nodiscard]] explicit operator bool() const { return node_ != nullptr; }
-    T& operator*() { return node_->object; }
-    T* operator->() { return &node_->object; }
+    T& operator*() const { return node_->object; }
+    T* operator->() const { return &node_->object; }
 
    private:
-    Pool& pool_;
-    Node* node_;
+    Node* node_ = nullptr;
   };
 
   Pool() = default;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool() {
-    while (spare_ != nullptr) delete std::exchange(spare_, spare_->next);
+    for (Node* n = first_.load(std::memory_order_acquire); n != nullptr;) {
+      Node* const next = n->next;
+      delete n;
+      n = next;
+    }
   }
 
   [[nodiscard]] Loan lend() { return Loan(*this); }
 
  private:
   Node* take() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (spare_ != nullptr) return std::exchange(spare_, spare_->next);
+    for (Node* n = first_.load(std::memory_order_acquire); n != nullptr; n = n->next)
+      if (!n->taken.load(std::memory_order_relaxed) && !n->taken.exchange(true, std::memory_order_acquire)) return n;
+    Node* const made = new (std::nothrow) Node;
+    if (made == nullptr) return nullptr;
+    made->next = first_.load(std::memory_order_relaxed);
+    while (!first_.compare_exchange_weak(made->next, made, std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
-    return new (std::nothrow) Node;
-  }
-  void give(Node* node) {
-    if (node == nullptr) return;
-    const std::lock_guard lock(mutex_);
-    node->next = spare_;
-    spare_ = node;
+    return made;
   }
 
-  std::mutex mutex_;
-  Node* spare_ = nullptr;
+  std::atomic<Node*> first_{nullptr};
 };
 
 }  // namespace molmo::inline v0

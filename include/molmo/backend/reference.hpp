@@ -22,6 +22,9 @@ struct Reference {
   }
 };
 
+/// Allocates now what the ops of this backend would allocate when they are first called: make_session() asks for it.
+inline void prepare(const Reference&) {}
+
 /// Part `part` of `parts` of [0, n), in multiples of `grain`: the static partition that keeps results the same for any
 /// number of threads, because an element never depends on who computes it.
 struct Range {

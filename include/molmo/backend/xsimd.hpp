@@ -10,6 +10,7 @@
 
 #include <molmo/backend/bytes.hpp>
 #include <molmo/backend/lanes_math.hpp>
+#include <molmo/backend/scratch.hpp>
 #include <molmo/backend/threads.hpp>
 #include <molmo/expr/reduce.hpp>
 
@@ -30,12 +31,14 @@ struct Xsimd : Reference {
   Xsimd() = default;
   /// `threads` threads, the caller included; 0 means one per core.
   explicit Xsimd(int threads) {
-    if (threads != 1) executor_ = std::make_shared<ThreadPool>(threads);
+    if (threads != 1) shared_->executor = std::make_shared<ThreadPool>(threads);
   }
   /// Threads of your own.
-  explicit Xsimd(std::shared_ptr<Executor> executor) : executor_(std::move(executor)) {}
+  explicit Xsimd(std::shared_ptr<Executor> executor) { shared_->executor = std::move(executor); }
+  Xsimd(const Xsimd&) = default;  // and no move: nothing is left without its threads
+  Xsimd& operator=(const Xsimd&) = default;
 
-  [[nodiscard]] int threads() const { return executor_ ? executor_->threads() : 1; }
+  [[nodiscard]] int threads() const { return shared_->executor ? shared_->executor->threads() : 1; }
   /// A copy that never rounds activations to bytes, and whether this is one.
   [[nodiscard]] Xsimd exact() const {
     Xsimd copy = *this;
@@ -47,9 +50,9 @@ struct Xsimd : Reference {
   /// Calls body(part, parts) for all parts, at the same time; returns when all are done.
   template <class Body>
   void parallel(Body&& body) const {
-    if (!executor_) return body(0, 1);
+    if (!shared_->executor) return body(0, 1);
     using B = std::remove_reference_t<Body>;
-    executor_->run([](void* b, int part, int parts) { (*static_cast<B*>(b))(part, parts); }, std::addressof(body));
+    shared_->executor->run([](void* b, int part, int parts) { (*static_cast<B*>(b))(part, parts); }, std::addressof(body));
   }
   /// As parallel(), but the caller alone where the work is too small to share.
   template <class Body>
@@ -59,24 +62,36 @@ struct Xsimd : Reference {
     else
       body(0, 1);
   }
-  /// Calls body(part, parts) for at least `parts` parts, as many as there are threads or more; where there are more, a
-  /// thread takes the next part as soon as it is done with one. The caller alone, in one part, where not `worth_it`.
+  /// Calls body(part, parts, worker) for at least `parts` parts, as many as there are threads or more; where there are
+  /// more, a thread takes the next part as soon as it is done with one. No two calls with the same worker, in
+  /// [0, threads()), run at the same time. The caller alone, in one part, where not `worth_it`.
   template <class Body>
   void share(index_t parts, bool worth_it, Body&& body) const {
-    const int at_once = threads();
-    if (!worth_it || at_once == 1) return body(0, 1);
-    if (parts <= at_once) return parallel(std::forward<Body>(body));
+    const int at_once = worth_it ? threads() : 1;
+    const int all = at_once == 1 || parts <= at_once ? at_once : static_cast<int>(parts);
     std::atomic<int> next{0};
-    const int all = static_cast<int>(parts);
-    parallel([&](int, int) {
-      for (int part = next.fetch_add(1); part < all; part = next.fetch_add(1)) body(part, all);
+    parallel_if(at_once > 1, [&](int worker, int workers) {
+      const bool deal = all > workers;  // else each has one
+      for (int part = deal ? next.fetch_add(1) : worker; part < all; part = deal ? next.fetch_add(1) : all)
+        body(part, all, worker);
     });
   }
+  /// Memory for the kernels of a call, a piece for each of the threads.
+  [[nodiscard]] Scratch::Loan scratch(bool needed = true) const { return shared_->scratch.lend(threads(), needed); }
 
  private:
-  std::shared_ptr<Executor> executor_;
+  struct Shared {  // by all copies
+    std::shared_ptr<Executor> executor;
+    Scratch scratch;
+  };
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   bool exact_ = false;
 };
+
+template <class Arch>
+void prepare(const Xsimd<Arch>& cpu) {
+  (void)cpu.scratch();
+}
 
 Xsimd()->Xsimd<>;
 Xsimd(int)->Xsimd<>;

@@ -122,6 +122,7 @@ template <class M, class Ctx>
     if (status s = detail::check(o); !s) return fail(s.error());
     // Only read: one manifest is for those who read it and those who write.
     if (status s = detail::check_weights(Manifest(const_cast<M&>(model))); !s) return fail(s.error());
+    prepare(ctx);
     Session<M, Ctx> s(model, ctx);
     const MemoryPlan plan = memory_plan<M>(o);
     s.cache_ = KvCache::for_model<M>(o.context, o.memory, o.kv_format);

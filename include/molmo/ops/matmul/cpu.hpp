@@ -34,7 +34,7 @@ template <class B>
       if (w.layout == Layout::rows) return m < unpack_rows_from ? MatmulKernel::rows : MatmulKernel::unpacked;
       return m < unpack_panels_from || std::is_same_v<F, F32> ? MatmulKernel::panels : MatmulKernel::unpacked;
     } else if constexpr (BlockFormat<F>) {
-      const bool worth_it = B::fast && ByteRows::rows(k) > 0;
+      const bool worth_it = B::fast && ByteRows::blocks_of(k) <= ByteRows::most_blocks;
       return w.layout == Layout::panels && worth_it && !exact ? MatmulKernel::bytes : MatmulKernel::unpacked;
     } else {
       return MatmulKernel::unpacked;
@@ -43,13 +43,13 @@ template <class B>
 }
 
 template <class V, class P>
-void multiply_columns(const Rows& x, const P& p, MatmulKernel kernel, Range mine) {
+void multiply_columns(const Rows& x, const P& p, MatmulKernel kernel, Range mine, std::byte* lent) {
   if (kernel == MatmulKernel::rows)
     multiply_few_rows<V>(x, p, mine.begin, mine.end);
   else if (kernel == MatmulKernel::panels)
     multiply_panels<V>(x, p, mine.begin, mine.end);
   else if (kernel == MatmulKernel::unpacked)
-    multiply_unpacked<V>(x, p, mine.begin, mine.end);
+    multiply_unpacked<V>(x, p, mine.begin, mine.end, lent);
 }
 
 /// Shares that a step is cut into: a multiple of the threads, at most eight for each; with many rows of x each share
@@ -75,9 +75,10 @@ template <class T, class E, class Then>
 
 /// Products whose weights are multiplied as bytes: x is rounded piece by piece, and each piece meets all of them.
 template <class V, class B, class... P>
-void multiply_bytes(const Rows& x, int part, int parts, const P&... products) {
-  ByteRows bytes;
-  const index_t most = ByteRows::rows(x.k);
+MOLMO_NOINLINE void multiply_bytes(const Rows& x, int part, int parts, std::byte* lent, const P&... products) {
+  alignas(64) std::byte own[ByteRows::stack_blocks * ByteRows::block_bytes];
+  ByteRows bytes(x.k, lent != nullptr ? lent : own, lent != nullptr ? ByteRows::most_blocks : ByteRows::stack_blocks);
+  const index_t most = bytes.rows();
   for (index_t m = 0; m < x.m; m += most) {
     const index_t count = x.m - m < most ? x.m - m : most;
     round_rows<B>(x, m, count, bytes);
@@ -89,20 +90,32 @@ void multiply_bytes(const Rows& x, int part, int parts, const P&... products) {
   }
 }
 
+/// Do these kernels need memory beside the stack?
+[[nodiscard]] MOLMO_NOINLINE inline bool needs_scratch(const MatmulKernel* kernels, std::size_t count, index_t m,
+                                                       index_t k) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (kernels[i] == MatmulKernel::unpacked) return true;
+    if (kernels[i] == MatmulKernel::bytes && m * ByteRows::blocks_of(k) > ByteRows::stack_blocks) return true;
+  }
+  return false;
+}
+
 }  // namespace detail
 
 template <class Arch, class... P>
 void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
   using namespace detail;
   using B = Bytes<Arch>;
-  if (x.m == 0) return;
   const index_t columns = (index_t{0} + ... + products.w.rows);
-  const MatmulKernel kernels[] = {matmul_kernel<B>(products.w, x.m, x.k, cpu.is_exact())...};
+  MatmulKernel kernels[] = {matmul_kernel<B>(products.w, x.m, x.k, cpu.is_exact())...};
+  const Scratch::Loan lent = cpu.scratch(needs_scratch(kernels, sizeof...(P), x.m, x.k));
+  if (!lent && ByteRows::blocks_of(x.k) > ByteRows::stack_blocks)  // no memory for a single row of x as bytes
+    for (MatmulKernel& k : kernels) k = k == MatmulKernel::bytes ? MatmulKernel::unpacked : k;
   bool all_bytes = true;
   for (const MatmulKernel k : kernels) all_bytes = all_bytes && k == MatmulKernel::bytes;
   const index_t work = x.m * x.k * columns;
   const index_t shares = matmul_shares(work, x.m, columns / static_cast<index_t>(sizeof...(P)), cpu.threads());
-  cpu.share(shares, work >= parallel_multiply_adds, [&](int part, int parts) {
+  cpu.share(shares, work >= parallel_multiply_adds, [&](int part, int parts, int worker) MOLMO_NOINLINE {
     using V = Lanes<Arch>;
     const auto finish = [&](const auto& p) {
       const Range mine = my_columns(p, part, parts);
@@ -110,7 +123,7 @@ void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
     };
     if constexpr (B::fast) {
       if (all_bytes) {
-        multiply_bytes<V, B>(x, part, parts, products...);
+        multiply_bytes<V, B>(x, part, parts, lent[worker], products...);
         return (finish(products), ...);
       }
     }
@@ -119,11 +132,11 @@ void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
       if constexpr (B::fast) {
         if (*kernel == MatmulKernel::bytes) {
           ++kernel;
-          multiply_bytes<V, B>(x, part, parts, p);
+          multiply_bytes<V, B>(x, part, parts, lent[worker], p);
           return finish(p);
         }
       }
-      multiply_columns<V>(x, alone(p), *kernel++, my_columns(p, part, parts));
+      multiply_columns<V>(x, alone(p), *kernel++, my_columns(p, part, parts), lent[worker]);
       finish(p);
     };
     (one(products), ...);

@@ -5,8 +5,8 @@
 //   y[m, n] = sum over blocks b of  sx[m, b] sw[n, b] (sum over 32 k of qx[m, k] qw[n, k])
 // with whole numbers inside the brackets: exact, so only the rounding of x costs anything:
 // |error| <= sum over b of sx[m, b] / 2 * sum over 32 k of |w[n, k]|. Xsimd::exact() avoids it: cpu_panels.hpp then
-// unpacks the weights to f32. The bytes lie on the stack (240 KB), and every thread rounds for itself, which is
-// cheaper than waiting for another.
+// unpacks the weights to f32. Every thread rounds for itself, which is cheaper than waiting for another; the bytes lie
+// on the stack where x is small, else in lent memory (backend/scratch.hpp).
 #pragma once
 
 #include <molmo/backend/bytes.hpp>
@@ -16,20 +16,30 @@ namespace molmo::inline v0::detail {
 
 /// Some rows of x as bytes: rows of `blocks` blocks of 32, the last one filled up with zeros.
 struct ByteRows {
-  static constexpr index_t most_blocks = 6144;  ///< 192 KB of bytes
-  index_t blocks = 0;
-  alignas(64) std::int8_t q[most_blocks * 32];
-  float scale[most_blocks];
-  std::int32_t minus_sum[most_blocks];
+  static constexpr index_t block_bytes = 32 + sizeof(float) + sizeof(std::int32_t);
+  static constexpr index_t most_blocks = Scratch::piece_bytes / block_bytes;  ///< 6144
+  static constexpr index_t stack_blocks = 512;                                ///< 20 KB
+  index_t blocks, most;  ///< of a row, and of all
+  std::int8_t* q;
+  float* scale;
+  std::int32_t* minus_sum;
 
+  /// In `memory`, 64-byte aligned: rows of k inputs, `most_` blocks in all, a multiple of 16.
+  ByteRows(index_t k, std::byte* memory, index_t most_)
+      : blocks(blocks_of(k)),
+        most(most_),
+        q(reinterpret_cast<std::int8_t*>(memory)),
+        scale(reinterpret_cast<float*>(memory + most_ * 32)),
+        minus_sum(reinterpret_cast<std::int32_t*>(memory + most_ * 36)) {}
+
+  [[nodiscard]] static constexpr index_t blocks_of(index_t k) { return (k + 31) / 32; }
   /// Rows of x that fit, or 0.
-  [[nodiscard]] static index_t rows(index_t k) { return most_blocks / ((k + 31) / 32); }
+  [[nodiscard]] index_t rows() const { return most / blocks; }
 };
 
 /// Rounds `count` rows of x from row m on.
 template <class B>
 void round_rows(const Rows& x, index_t m, index_t count, ByteRows& out) {
-  out.blocks = (x.k + 31) / 32;
   for (index_t r = 0; r < count; ++r) {
     const float* row = x.data + (m + r) * x.stride;
     for (index_t b = 0; b < out.blocks; ++b) {

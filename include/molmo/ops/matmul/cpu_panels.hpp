@@ -4,7 +4,8 @@
 //   in panels, plain numbers   tiles read the matrix where it lies, for any number of rows
 //   anything else              48 weight rows x 512 inputs are unpacked to f32 panels once per 256 rows of x, then the
 //                              tiles run on those: every format reaches the f32 rate
-// Panels and sums live on the stack (144 KB), so nothing is allocated and nothing is shared.
+// Panels and sums live in lent memory (backend/scratch.hpp); where there is none, narrower ones live on the stack, which
+// takes longer and gives the same bits.
 #pragma once
 
 #include <molmo/backend/xsimd.hpp>
@@ -39,6 +40,7 @@ void multiply_panels(const Rows& x, const P& p, index_t begin, index_t end) {
     else
       return nullptr;
   });
+  if (x.m == 0) return;
   const index_t panel_bytes = p.w.row_bytes() * panel_rows;
   alignas(64) float sums[TileShape<V>::rows * TileShape<V>::most_columns];
   const TileRows<V> tiles{x.m};
@@ -59,15 +61,22 @@ void multiply_panels(const Rows& x, const P& p, index_t begin, index_t end) {
   }
 }
 
-/// All rows of x against columns [begin, end), by unpacking the weights to f32 panels. `begin` starts a panel.
+/// All rows of x against columns [begin, end), by unpacking the weights to f32 panels. `begin` starts a panel; `lent` is a
+/// piece of scratch memory or null.
 template <class V, class P>
-void multiply_unpacked(const Rows& x, const P& p, index_t begin, index_t end) {
-  constexpr index_t depth_most = 512, rows_most = 256;
+MOLMO_NOINLINE void multiply_unpacked(const Rows& x, const P& p, index_t begin, index_t end, std::byte* lent) {
+  constexpr index_t depth_most = 512;
   constexpr int panels = TileShape<V>::panels(TileShape<V>::rows);
-  constexpr index_t width = panels * panel_rows;
-  constexpr index_t panel_bytes = depth_most * panel_rows * static_cast<index_t>(sizeof(float));
-  alignas(64) float unpacked[panels * depth_most * panel_rows];
-  alignas(64) float sums[rows_most * width];
+  constexpr index_t panel_floats = depth_most * panel_rows;
+  constexpr index_t panel_bytes = panel_floats * static_cast<index_t>(sizeof(float));
+  constexpr index_t many_rows = 256, few_rows = TileShape<V>::rows;
+  static_assert(static_cast<std::size_t>(panels * (panel_floats + many_rows * panel_rows)) * sizeof(float) <=
+                Scratch::piece_bytes);
+  alignas(64) float own[panel_floats + few_rows * panel_rows];
+  const index_t rows_most = lent != nullptr ? many_rows : few_rows;
+  const index_t width = lent != nullptr ? panels * panel_rows : panel_rows;
+  float* const unpacked = lent != nullptr ? reinterpret_cast<float*>(lent) : own;
+  float* const sums = unpacked + width * depth_most;
   const Unpack unpack = unpack_of<V>(p.w);
   for (index_t m0 = 0; m0 < x.m; m0 += rows_most) {
     const TileRows<V> tiles{x.m - m0 < rows_most ? x.m - m0 : rows_most};
