@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // After make_session() nothing is allocated: not by prefill, decode, sample or generate_ids, with one thread or several.
+// And an allocation that fails, whichever it is, is errc::out_of_memory, with nothing leaked, broken or left on disk.
 #include <molmo/run/session.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
 #endif
 #if MOLMO_HAS_IO
+#include <molmo/run/any_llm.hpp>
 #include <molmo/run/generate.hpp>
+#include <molmo/run/perplexity.hpp>
+#include <molmo/run/quantize.hpp>
+
+#include "io/hostile.hpp"
+#include "support/golden.hpp"
 #endif
 
 #include "support/compare.hpp"
@@ -14,7 +21,9 @@
 #include "support/random_model.hpp"
 #include "support/stored.hpp"
 
+#include <optional>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 using namespace molmo;
@@ -97,5 +106,126 @@ TEST_CASE("allocations: a product whose scratch memory is refused calculates wit
     const auto later = run(cpu);  // now there is memory
     if (detail::Bytes<native>::fast) CHECK(later != want);
   }
+}
+#endif
+
+#if MOLMO_HAS_IO
+namespace {
+
+// The k-th allocation of f() fails, for every k; and then also all that follow. f() returns a result: a value where there is
+// memory enough, or the error `otherwise`.
+template <class F>
+void fails_cleanly(const char* what, F&& f, std::optional<errc> otherwise = {}) {
+  for (const bool for_good : {false, true}) {
+    std::size_t k = 1, errors = 0;
+    for (bool reached = true; reached; ++k) {
+      bool fine = false, says = true, escapes = false;
+      errc code = errc::out_of_memory;
+      try {
+        const FailAllocation failing(k, for_good);
+        const auto r = f();
+        reached = FailAllocation::happened();
+        fine = r.has_value() || r.error().code == otherwise;
+        if (!fine) {
+          code = r.error().code;
+          says = r.error().message.find("memory") != std::string::npos;
+        }
+      } catch (const std::bad_alloc&) {
+        escapes = true;
+      }
+      if (fine) continue;  // the standard library could do without
+      ++errors;
+      if (code == errc::out_of_memory && says && reached && !escapes) continue;
+      CAPTURE(what, for_good, k);
+      CHECK(!escapes);
+      CHECK(code == errc::out_of_memory);
+      CHECK(says);
+      REQUIRE(reached);
+    }
+    CAPTURE(what, for_good);
+    CHECK(errors > 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("allocations: any that fails is out_of_memory") {
+  const std::string folder = text(MOLMO_MODELS_DIR, "/shakespeare"), tokenizer_json = folder + "/tokenizer.json";
+  using Model = Llm<llama_default>;
+  const std::string small = golden_folder("llama_default"), config = small + "/config.json";
+  const auto tokenizer = Tokenizer::from_file(tokenizer_json);
+  REQUIRE(tokenizer);
+  fails_cleanly("a file", [&] { return MappedFile::open(config, {.copy = true}); });
+  fails_cleanly("JSON", [&] { return read_json(config); });
+  fails_cleanly("config.json", [&] { return read_model_config(small); });
+  fails_cleanly("generation_config.json", [&] { return read_generation_config(folder); });
+  fails_cleanly("checkpoint", [&] { return Checkpoint::open(small); });
+  fails_cleanly("load", [&] { return load<Model>(small); });
+  fails_cleanly("load_any", [&] { return load_any<olmo2, llama_default>(Reference{}, small); });
+  fails_cleanly("load_any of another shape", [&] { return load_any<olmo2>(Reference{}, small); }, errc::unsupported);
+  fails_cleanly("encode", [&] { return tokenizer->encode("Now is the winter of our discontent"); });
+  fails_cleanly("encode of no text", [&] { return tokenizer->encode("\xff"); }, errc::invalid_argument);
+
+  const auto model = load<Model>(small);
+  REQUIRE(model);
+  fails_cleanly("make_session", [&] { return make_session(*model, Reference{}, {.context = 20}); });
+  const auto any = load_any<llama_default>(Reference{}, small);
+  REQUIRE(any);
+  fails_cleanly("start", [&] { return (*any)->start({.context = 20}); });
+  auto s = make_session(*model, Reference{}, {.context = 20});
+  REQUIRE(s);
+  const std::vector<std::int32_t> ids{1, 2, 3, 4, 5}, wrong{1, 2, 1000};
+  fails_cleanly("a prefill that is refused", [&] { return s->prefill(wrong); }, errc::invalid_argument);
+  fails_cleanly("a decode that is refused", [&] { return s->decode(-5); }, errc::invalid_argument);
+  fails_cleanly("a score that is refused", [&] { return s->score(wrong); }, errc::invalid_argument);
+  fails_cleanly("a sample that is refused", [&] { return s->sample({}, 0); }, errc::empty_prompt);
+  fails_cleanly("options that are refused", [&] {
+    return generate_ids(*s, ids, {.max_new = -1}, [](std::int32_t) { return true; });
+  }, errc::invalid_argument);
+  CHECK(s->length() == 0);
+  fails_cleanly("perplexity", [&] { return perplexity(*s, ids); });
+}
+
+TEST_CASE("allocations: a tokenizer and a text without memory") {
+  // A file of its own: of the demo's 1024 tokens every allocation would be tried.
+  const TemporaryFolder folder;
+  folder.write("tokenizer.json", R"({"added_tokens": [{"id": 3, "content": "<s>", "special": true, "normalized": false,
+      "single_word": false, "lstrip": false, "rstrip": false}], "normalizer": {"type": "NFC"}, "pre_tokenizer":
+      {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}, "post_processor": null,
+      "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+      "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})");
+  const std::filesystem::path path = folder.path() / "tokenizer.json";
+  fails_cleanly("from_file", [&] { return Tokenizer::from_file(path); });
+  const auto tokenizer = Tokenizer::from_file(path);
+  if (!tokenizer) FAIL(tokenizer.error().message);
+  fails_cleanly("encode", [&] { return tokenizer->encode("ababa<s>ba", {.parse_special = true}); });
+  const auto model = load<Llm<llama_default>>(golden_folder("llama_default"));
+  REQUIRE(model);
+  auto s = make_session(*model, Reference{}, {.context = 20});
+  REQUIRE(s);
+  std::string out;
+  fails_cleanly("generate", [&] {
+    s->rewind();
+    return generate(*s, *tokenizer, "abab", {.max_new = 6}, [](std::string_view) {});
+  });
+  s->rewind();
+  CHECK(generate(*s, *tokenizer, "abab", {.max_new = 6}, [](std::string_view) {}));
+}
+
+TEST_CASE("allocations: quantize without memory leaves nothing on disk") {
+  const TemporaryFolder folder;
+  const std::string to = (folder.path() / "q8").string();
+  const std::string from = golden_folder("llama_default");
+  const QuantizeOptions options{.format = format_id<Q8>};
+  bool left = false;
+  fails_cleanly("quantize", [&] {
+    auto r = quantize_checkpoint(from, to, options);
+    const std::size_t kept = allocations_until_failure.exchange(0);  // looking and tidying up need memory
+    left = left || (!r && std::filesystem::exists(to));
+    std::filesystem::remove_all(to);
+    allocations_until_failure.store(kept);
+    return r;
+  });
+  CHECK(!left);
 }
 #endif

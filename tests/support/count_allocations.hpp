@@ -38,6 +38,8 @@ namespace molmo_test {
 inline std::atomic<std::size_t> allocations_ever{0};
 /// The n-th allocation from now fails with std::bad_alloc (0: none fails). For failure sweeps.
 inline std::atomic<std::size_t> allocations_until_failure{0};
+/// And so do all that follow.
+inline std::atomic<bool> allocations_fail_for_good{false};
 
 /// Allocations since it was made.
 class AllocationCount {
@@ -49,23 +51,32 @@ class AllocationCount {
   std::size_t start_;
 };
 
-/// Makes the n-th allocation from now fail, while it lives.
+/// Makes the n-th allocation by operator new from now fail, while it lives, and perhaps all that follow.
 class FailAllocation {
  public:
-  explicit FailAllocation(std::size_t n) { allocations_until_failure.store(n); }
+  explicit FailAllocation(std::size_t n, bool for_good = false) {
+    allocations_fail_for_good.store(for_good);
+    allocations_until_failure.store(n);
+  }
   FailAllocation(const FailAllocation&) = delete;
   FailAllocation& operator=(const FailAllocation&) = delete;
   ~FailAllocation() { allocations_until_failure.store(0); }
+  /// Has it happened?
+  [[nodiscard]] static bool happened() {
+    return allocations_until_failure.load() == (allocations_fail_for_good.load() ? 1u : 0u);
+  }
 };
 
 inline void* counted_allocation(std::size_t bytes, std::size_t alignment) noexcept {
   allocations_ever.fetch_add(1, std::memory_order_relaxed);
   std::size_t left = allocations_until_failure.load(std::memory_order_relaxed);
-  while (left != 0)
+  while (left != 0) {
+    if (left == 1 && allocations_fail_for_good.load(std::memory_order_relaxed)) return nullptr;
     if (allocations_until_failure.compare_exchange_weak(left, left - 1)) {
       if (left == 1) return nullptr;
       break;
     }
+  }
   if (bytes == 0) bytes = 1;
 #if MOLMO_TEST_COUNTS_MALLOC
   return alignment <= alignof(std::max_align_t) ? __libc_malloc(bytes) : __libc_memalign(alignment, bytes);

@@ -74,9 +74,8 @@ struct Ready {
 /// The memory of a session, as memory_plan<Llm<c>> has it.
 [[nodiscard]] constexpr MemoryPlan memory_plan_of(const LlmConfig& c, SessionOptions o) {
   o = molmo::detail::resolved(o, c.max_sequence_length);
-  const auto n = [](index_t count) { return Arena::padded<float>(static_cast<std::size_t>(count)); };
   return {molmo::kv_cache_bytes(c, o.context, o.kv_format), molmo::llm_workspace_bytes(c, o.prefill_chunk),
-          n(c.embedding_rows() * o.logit_rows) + Arena::padded<Candidate>(static_cast<std::size_t>(c.embedding_rows()))};
+          molmo::detail::logits_bytes(c.embedding_rows(), o)};
 }
 /// Floating-point operations of a prefill of n tokens into an empty cache; logits for the last one only.
 [[nodiscard]] constexpr double prefill_flops_of(const LlmConfig& c, index_t n) {

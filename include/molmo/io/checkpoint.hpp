@@ -7,7 +7,7 @@
 // may be misaligned. Knows no models: what the tensors mean is the business of models/zoo and run/.
 #pragma once
 
-#include <molmo/core/result.hpp>
+#include <molmo/core/guard.hpp>
 #include <molmo/io/links.hpp>
 #include <molmo/io/mapped_file.hpp>
 #include <molmo/io/safetensors.hpp>
@@ -39,7 +39,9 @@ class Checkpoint {
  public:
   /// The tensors of the folder `directory`. errc::not_found (no such folder or file), errc::io, errc::format,
   /// errc::cancelled.
-  [[nodiscard]] static result<Checkpoint> open(const std::string& directory, const CheckpointOptions& options = {});
+  [[nodiscard]] static result<Checkpoint> open(const std::string& directory, const CheckpointOptions& options = {}) {
+    return without_bad_alloc("opening a checkpoint", [&] { return open_unguarded(directory, options); });
+  }
 
   Checkpoint(Checkpoint&&) noexcept = default;
   Checkpoint& operator=(Checkpoint&&) noexcept = default;
@@ -83,6 +85,8 @@ class Checkpoint {
   };
 
   Checkpoint() = default;
+  [[nodiscard]] static result<Checkpoint> open_unguarded(const std::string& directory,
+                                                         const CheckpointOptions& options);
   [[nodiscard]] static result<Shard> open_shard(const std::filesystem::path& directory, const std::string& name,
                                                 const CheckpointOptions& options);
   [[nodiscard]] status check_against(const ShardIndex& index, std::string_view source, bool check_total_size) const;
@@ -105,7 +109,8 @@ inline result<Checkpoint::Shard> Checkpoint::open_shard(const std::filesystem::p
   return Shard{name, std::move(*file), std::move(*table)};
 }
 
-inline result<Checkpoint> Checkpoint::open(const std::string& directory, const CheckpointOptions& options) {
+inline result<Checkpoint> Checkpoint::open_unguarded(const std::string& directory, const CheckpointOptions& options) {
+  if (status s = named_folder(directory); !s) return fail(s.error());
   namespace fs = std::filesystem;
   std::error_code e;
   const fs::path dir(directory);

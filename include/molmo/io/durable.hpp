@@ -28,11 +28,11 @@ namespace molmo::inline v0::detail {
 
 /// Renames a file that close_durably() closed, in its folder.
 [[nodiscard]] inline bool rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const std::string folder = to.has_parent_path() ? to.parent_path().string() : ".";  // before: it needs memory
   std::error_code e;
   std::filesystem::rename(from, to, e);
   if (e) return false;
 #if defined(__unix__) || defined(__APPLE__)
-  const std::string folder = to.has_parent_path() ? to.parent_path().string() : ".";
   if (const int fd = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) {
     (void)::fsync(fd);  // the file is whole either way; without its name it would be missing, not damaged
     (void)::close(fd);

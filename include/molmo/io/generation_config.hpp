@@ -6,7 +6,7 @@
 // text.
 #pragma once
 
-#include <molmo/core/result.hpp>
+#include <molmo/core/guard.hpp>
 #include <molmo/io/json_file.hpp>
 #include <molmo/io/json_value.hpp>
 
@@ -145,16 +145,19 @@ inline constexpr IgnoredField ignored_fields[] = {{"num_beams", 1},
 
 /// What the folder's config.json and generation_config.json say together; either file may be missing.
 [[nodiscard]] inline result<GenerationConfig> read_generation_config(const std::string& directory) {
-  GenerationConfig out;
-  for (const char* name : {"config.json", "generation_config.json"}) {
-    const std::string path = text(directory, "/", name);
-    const result<json::Value> file = read_json(path);
-    if (!file && file.error().code == errc::not_found) continue;
-    if (!file) return fail(file.error());
-    if (status s = read_generation_fields(*file, out); !s)
-      return fail(s.error().code, text(in_quotes(path, 400), ": ", s.error().message));
-  }
-  return out;
+  return without_bad_alloc("reading generation_config.json", [&]() -> result<GenerationConfig> {
+    if (status s = named_folder(directory); !s) return fail(s.error());
+    GenerationConfig out;
+    for (const char* name : {"config.json", "generation_config.json"}) {
+      const std::string path = text(directory, "/", name);
+      const result<json::Value> file = read_json(path);
+      if (!file && file.error().code == errc::not_found) continue;
+      if (!file) return fail(file.error());
+      if (status s = read_generation_fields(*file, out); !s)
+        return fail(s.error().code, text(in_quotes(path, 400), ": ", s.error().message));
+    }
+    return out;
+  });
 }
 
 }  // namespace molmo::inline v0

@@ -5,6 +5,7 @@
 // may hand part of its events to a json::Builder to get a tree of that part only.
 #pragma once
 
+#include <molmo/core/guard.hpp>
 #include <molmo/io/json_sax.hpp>
 #include <molmo/io/json_value.hpp>
 
@@ -83,13 +84,15 @@ class Builder : public Handler {
 
 /// The text as a tree, or an error that says what is wrong and at which byte.
 [[nodiscard]] inline result<Value> parse(std::string_view json, const Options& options = {}) {
-  Builder builder(options.max_values);
-  if (status s = parse_sax(json, builder, options); !s) {
-    molmo::error e = s.error();
-    if (!e.message.starts_with(options.source)) e.message = text(options.source, ": ", e.message);
-    return fail(std::move(e));
-  }
-  return builder.take();
+  return without_bad_alloc("reading JSON", [&]() -> result<Value> {
+    Builder builder(options.max_values);
+    if (status s = parse_sax(json, builder, options); !s) {
+      molmo::error e = s.error();
+      if (!e.message.starts_with(options.source)) e.message = text(options.source, ": ", e.message);
+      return fail(std::move(e));
+    }
+    return builder.take();
+  });
 }
 
 }  // namespace molmo::inline v0::json

@@ -7,7 +7,7 @@
 // always copied.
 #pragma once
 
-#include <molmo/core/result.hpp>
+#include <molmo/core/guard.hpp>
 #include <molmo/io/printable.hpp>
 #include <molmo/io/progress.hpp>
 
@@ -35,6 +35,12 @@
 
 namespace molmo::inline v0 {
 
+/// errc::invalid_argument for a folder without a name: "" + "/config.json" would be a file of the file system's root.
+[[nodiscard]] inline status named_folder(const std::string& directory) {
+  if (!directory.empty()) return {};
+  return fail(errc::invalid_argument, "the name of the model folder is empty; give the folder that holds config.json");
+}
+
 struct FileOptions {
   bool copy = false;  ///< read into memory instead of mapping: immune against writers
   std::uint64_t max_bytes = (std::numeric_limits<std::uint64_t>::max)();  ///< larger files are refused unread
@@ -48,7 +54,9 @@ class MappedFile {
  public:
   /// The file at `path`. errc::not_found, errc::io, errc::format (not a regular file, empty, too large),
   /// errc::cancelled.
-  [[nodiscard]] static result<MappedFile> open(const std::string& path, const FileOptions& options = {});
+  [[nodiscard]] static result<MappedFile> open(const std::string& path, const FileOptions& options = {}) {
+    return without_bad_alloc("opening a file", [&] { return open_unguarded(path, options); });
+  }
 
   MappedFile() = default;
   MappedFile(MappedFile&& other) noexcept { swap(other); }
@@ -83,6 +91,7 @@ class MappedFile {
     return fail(code, text(in_quotes(path, 400), " ", why));
   }
   /// Checked before anything is allocated: 1 TB of holes costs no disk, but would cost 1 TB of memory.
+  [[nodiscard]] static result<MappedFile> open_unguarded(const std::string& path, const FileOptions& options);
   [[nodiscard]] static result<MappedFile> allocate(const std::string& path, std::uint64_t size, std::uint64_t memory) {
     if (size > memory || size > (std::numeric_limits<std::size_t>::max)() / 2)
       return bad(errc::out_of_memory, path,
@@ -123,7 +132,7 @@ inline void MappedFile::release() {
     ::operator delete(data_, alignment);
 }
 
-inline result<MappedFile> MappedFile::open(const std::string& path, const FileOptions& options) {
+inline result<MappedFile> MappedFile::open_unguarded(const std::string& path, const FileOptions& options) {
   if (path.empty() || path.find('\0') != path.npos) return bad(errc::invalid_argument, path, "is not a file name");
   struct Descriptor {
     int fd;
@@ -202,7 +211,7 @@ inline void MappedFile::advise(Advice advice, std::span<const std::byte> part) c
 
 inline void MappedFile::release() { ::operator delete(data_, alignment); }
 
-inline result<MappedFile> MappedFile::open(const std::string& path, const FileOptions& options) {
+inline result<MappedFile> MappedFile::open_unguarded(const std::string& path, const FileOptions& options) {
   if (path.empty() || path.find('\0') != path.npos) return bad(errc::invalid_argument, path, "is not a file name");
   std::error_code e;
   if (!std::filesystem::exists(path, e)) return bad(errc::not_found, path, "does not exist");

@@ -81,12 +81,12 @@ inline result<NewFolder> NewFolder::create(const std::string& path) {
                                  "; nothing is overwritten, so give a new or an empty folder"));
     return folder;
   }
+  folder.created_ = true;  // even if there is no memory half way; only an empty folder is ever removed
   fs::create_directories(path, e);
   if (e) {
     folder.keep_ = true;
     return fail(errc::io, text("the folder ", in_quotes(path, 400), " cannot be created"));
   }
-  folder.created_ = true;
   return folder;
 }
 

@@ -8,7 +8,7 @@
 // aligned): read the bytes with memcpy, or check the address first; nothing here casts.
 #pragma once
 
-#include <molmo/core/result.hpp>
+#include <molmo/core/guard.hpp>
 #include <molmo/io/checked.hpp>
 #include <molmo/io/json_sax.hpp>
 #include <molmo/io/printable.hpp>
@@ -38,7 +38,9 @@ class SafeTensors {
   /// Reads the table of `file`, which must outlive the result; `source` names the file in messages. errc::format,
   /// errc::unsupported (a dtype that is known but has no use here yet).
   [[nodiscard]] static result<SafeTensors> parse(std::span<const std::byte> file, std::string_view source,
-                                                 const SafeTensorsLimits& limits = {});
+                                                 const SafeTensorsLimits& limits = {}) {
+    return without_bad_alloc("reading a table of tensors", [&] { return parse_unguarded(file, source, limits); });
+  }
   static result<SafeTensors> parse(std::vector<std::byte>&&, std::string_view, const SafeTensorsLimits& = {}) = delete;
   /// Checks all that parse() checks, given only the beginning of a file of `file_size` bytes: its length and its
   /// header.
@@ -71,6 +73,8 @@ class SafeTensors {
   struct Record;
   struct Reader;
   SafeTensors() = default;
+  [[nodiscard]] static result<SafeTensors> parse_unguarded(std::span<const std::byte> file, std::string_view source,
+                                                           const SafeTensorsLimits& limits);
   /// Fills names_, sizes_ and metadata_; the records come back in the order of the file. `data_at`: where the data
   /// begins.
   [[nodiscard]] status read(std::span<const std::byte> beginning, std::uint64_t file_size, std::string_view source,
@@ -287,8 +291,8 @@ inline status SafeTensors::check_header(std::span<const std::byte> beginning, st
   return table.read(beginning, file_size, source, limits, records, data_at);
 }
 
-inline result<SafeTensors> SafeTensors::parse(std::span<const std::byte> file, std::string_view source,
-                                              const SafeTensorsLimits& limits) {
+inline result<SafeTensors> SafeTensors::parse_unguarded(std::span<const std::byte> file, std::string_view source,
+                                                         const SafeTensorsLimits& limits) {
   SafeTensors table;
   std::vector<Record> records;
   std::uint64_t data_at = 0;

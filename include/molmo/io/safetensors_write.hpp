@@ -164,12 +164,13 @@ class SafeTensorsWriter {
     for (std::uint64_t& begin : w.begins_) begin += head.size();
     std::error_code e;
     if (std::filesystem::exists(path, e)) return fail(errc::io, text(in_quotes(path, 400), " exists already"));
-    w.path_ = path;
-    w.file_ = std::fopen(w.part().c_str(), "wbx");
+    w.path_ = path, w.part_ = path + ".part";
+    w.file_ = std::fopen(w.part_.c_str(), "wbx");
     if (!w.file_)
-      return fail(errc::io, text(in_quotes(w.part(), 400),
+      return fail(errc::io, text(in_quotes(w.part_, 400),
                                  " cannot be created; does it exist, or is the folder missing or "
                                  "write-protected?"));
+    w.begun_ = true;
     if (std::fwrite(head.data(), 1, head.size(), w.file_) != head.size()) return w.not_written();
     w.at_ = w.header_bytes_ = head.size();
     return w;
@@ -181,9 +182,9 @@ class SafeTensorsWriter {
     return *this;
   }
   ~SafeTensorsWriter() {
-    if (!file_) return;
-    std::fclose(file_);
-    std::remove(part().c_str());
+    if (!begun_) return;
+    if (file_) std::fclose(file_);
+    std::remove(part_.c_str());
   }
 
   [[nodiscard]] std::span<const PlannedTensor> tensors() const MOLMO_LIFETIMEBOUND { return tensors_; }
@@ -209,15 +210,18 @@ class SafeTensorsWriter {
     if (!file_ || written_ != data_bytes_)
       return fail(errc::invalid_argument,
                   text(in_quotes(path_, 400), ": ", written_, " bytes were written of ", data_bytes_));
-    if (detail::close_durably(std::exchange(file_, nullptr)) && detail::rename_durably(part(), path_)) return {};
-    std::remove(part().c_str());
-    return not_written();
+    if (!detail::close_durably(std::exchange(file_, nullptr)) || !detail::rename_durably(part_, path_))
+      return not_written();
+    begun_ = false;
+    return {};
   }
 
  private:
   SafeTensorsWriter() = default;
   void swap(SafeTensorsWriter& other) noexcept {
     std::swap(path_, other.path_);
+    std::swap(part_, other.part_);
+    std::swap(begun_, other.begun_);
     std::swap(tensors_, other.tensors_);
     std::swap(begins_, other.begins_);
     std::swap(header_bytes_, other.header_bytes_);
@@ -226,12 +230,12 @@ class SafeTensorsWriter {
     std::swap(at_, other.at_);
     std::swap(file_, other.file_);
   }
-  [[nodiscard]] std::string part() const { return path_ + ".part"; }
   [[nodiscard]] failure not_written() const {
     return fail(errc::io, text(in_quotes(path_, 400), " could not be written; is the disk full?"));
   }
 
-  std::string path_;
+  std::string path_, part_;
+  bool begun_ = false;  // there is a part_, to be removed in the end
   std::vector<PlannedTensor> tensors_;
   std::vector<std::uint64_t> begins_;  // in the file
   std::uint64_t header_bytes_ = 0, data_bytes_ = 0, written_ = 0, at_ = 0;

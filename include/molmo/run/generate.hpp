@@ -77,15 +77,13 @@ namespace detail {
 
 /// `vocabulary`: the ids that a model may say.
 [[nodiscard]] inline status check(const GenerateOptions& o, index_t vocabulary) {
-  return without_bad_alloc("checking options", [&]() -> status {
-    if (status s = molmo::check(o.sampling()); !s) return s;
-    if (o.max_new < 0) return fail(errc::invalid_argument, text("max_new is ", o.max_new, "; it must not be negative"));
-    for (const std::int64_t id : o.end_tokens)
-      if (id < 0 || id >= vocabulary)
-        return fail(errc::invalid_argument, text("end token ", id, " lies outside the model's vocabulary of ",
-                                                 vocabulary, "; correct eos_token_id, or give end_tokens of your own"));
-    return {};
-  });
+  if (status s = molmo::check(o.sampling()); !s) return s;
+  if (o.max_new < 0) return fail(errc::invalid_argument, text("max_new is ", o.max_new, "; it must not be negative"));
+  for (const std::int64_t id : o.end_tokens)
+    if (id < 0 || id >= vocabulary)
+      return fail(errc::invalid_argument, text("end token ", id, " lies outside the model's vocabulary of ", vocabulary,
+                                               "; correct eos_token_id, or give end_tokens of your own"));
+  return {};
 }
 
 }  // namespace detail
@@ -94,44 +92,46 @@ namespace detail {
 template <class S, class Sink>
 [[nodiscard]] result<Generated> generate_ids(S& session, std::span<const std::int32_t> prompt,
                                              const GenerateOptions& options, Sink&& sink) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
-  if (status s = detail::check(options, session.vocabulary()); !s) return fail(s.error());
-  Generated g;
-  g.prompt_tokens = static_cast<index_t>(prompt.size());
-  Clock::time_point start = Clock::now();
-  if (const auto first = session.prefill(prompt, options.stop, options.progress); !first) return fail(first.error());
-  g.prefill_seconds = since(start);
-  start = Clock::now();
-  while (g.new_tokens < options.max_new) {
-    const result<std::int32_t> id = session.sample(options.sampling(), static_cast<std::uint64_t>(g.new_tokens));
-    if (!id) return fail(id.error());
-    bool ends = false;
-    for (const std::int64_t e : options.end_tokens) ends = ends || e == *id;
-    if (ends) {
-      g.reason = StopReason::end_token;
-      break;
+  return without_bad_alloc("generating text", [&]() -> result<Generated> {
+    using Clock = std::chrono::steady_clock;
+    const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+    if (status s = detail::check(options, session.vocabulary()); !s) return fail(s.error());
+    Generated g;
+    g.prompt_tokens = static_cast<index_t>(prompt.size());
+    Clock::time_point start = Clock::now();
+    if (const auto first = session.prefill(prompt, options.stop, options.progress); !first) return fail(first.error());
+    g.prefill_seconds = since(start);
+    start = Clock::now();
+    while (g.new_tokens < options.max_new) {
+      const result<std::int32_t> id = session.sample(options.sampling(), static_cast<std::uint64_t>(g.new_tokens));
+      if (!id) return fail(id.error());
+      bool ends = false;
+      for (const std::int64_t e : options.end_tokens) ends = ends || e == *id;
+      if (ends) {
+        g.reason = StopReason::end_token;
+        break;
+      }
+      ++g.new_tokens;
+      g.pending = *id;
+      if (!sink(*id)) {
+        g.reason = StopReason::sink;
+        break;
+      }
+      if (g.new_tokens == options.max_new) break;
+      if (options.stop.stop_requested()) {
+        g.reason = StopReason::stop_token;
+        break;
+      }
+      if (session.length() == session.context()) {
+        g.reason = StopReason::context_full;
+        break;
+      }
+      if (const auto next = session.decode(*id); !next) return fail(next.error());
+      g.pending = -1;
+      g.decode_seconds = since(start);
     }
-    ++g.new_tokens;
-    g.pending = *id;
-    if (!sink(*id)) {
-      g.reason = StopReason::sink;
-      break;
-    }
-    if (g.new_tokens == options.max_new) break;
-    if (options.stop.stop_requested()) {
-      g.reason = StopReason::stop_token;
-      break;
-    }
-    if (session.length() == session.context()) {
-      g.reason = StopReason::context_full;
-      break;
-    }
-    if (const auto next = session.decode(*id); !next) return fail(next.error());
-    g.pending = -1;
-    g.decode_seconds = since(start);
-  }
-  return g;
+    return g;
+  });
 }
 
 /// Continues the text `prompt`; sink(piece) gets the new text and returns whether to go on (or nothing: always).

@@ -290,13 +290,8 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
   return text(json.substr(0, end), empty ? "\n  " : ",\n  ", field, "\n}\n");
 }
 
-}  // namespace detail
-
-/// Converts the checkpoint in the folder `from` into the new folder `to`. errc::io (the folder has files, the disk is full),
-/// errc::unsupported (converted already, elements that cannot be), errc::format (weights that are infinite, not numbers, or
-/// beyond the format), errc::invalid_argument (`keep`), errc::cancelled, and those of Checkpoint::open and load_config.
-[[nodiscard]] inline result<QuantizeReport> quantize_checkpoint(const std::string& from, const std::string& to,
-                                                                const QuantizeOptions& options = {}) {
+[[nodiscard]] inline result<QuantizeReport> quantize_unguarded(const std::string& from, const std::string& to,
+                                                               const QuantizeOptions& options) {
   const result<zoo::ModelConfig> config = zoo::load_config(from, options.family);
   if (!config) return fail(config.error());
   if (!config->quantized.empty())
@@ -351,6 +346,16 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
   if (status s = out->finish(); !s) return fail(s.error());
   folder->keep();
   return report;
+}
+
+}  // namespace detail
+
+/// Converts the checkpoint in the folder `from` into the new folder `to`. errc::io (the folder has files, the disk is full),
+/// errc::unsupported (converted already, elements that cannot be), errc::format (weights that are infinite, not numbers, or
+/// beyond the format), errc::invalid_argument (`keep`), errc::cancelled, and those of Checkpoint::open and load_config.
+[[nodiscard]] inline result<QuantizeReport> quantize_checkpoint(const std::string& from, const std::string& to,
+                                                                const QuantizeOptions& options = {}) {
+  return without_bad_alloc("quantising a checkpoint", [&] { return detail::quantize_unguarded(from, to, options); });
 }
 
 }  // namespace molmo::inline v0

@@ -43,6 +43,13 @@ namespace detail {
   return o;
 }
 
+/// Bytes of the logits, of the candidates of sampling, and of the ids in the cache; the options are resolved.
+[[nodiscard]] constexpr std::size_t logits_bytes(index_t vocabulary, const SessionOptions& o) {
+  const std::size_t n = static_cast<std::size_t>(vocabulary);
+  return Arena::padded<float>(n * static_cast<std::size_t>(o.logit_rows)) + Arena::padded<Candidate>(n) +
+         Arena::padded<std::int32_t>(static_cast<std::size_t>(o.context));
+}
+
 /// Of resolved options.
 [[nodiscard]] inline status check(const SessionOptions& o) {
   if (o.context < 1) return fail(errc::invalid_argument, text("context is ", o.context, "; it must be at least 1"));
@@ -81,10 +88,8 @@ struct StopBetweenLayers {
 template <class M>
 [[nodiscard]] constexpr MemoryPlan memory_plan(SessionOptions options = {}) {
   const SessionOptions o = detail::resolved(options, M::config.max_sequence_length);
-  const std::size_t n = static_cast<std::size_t>(M::logits_size);
   return {KvCache::bytes<M>(o.context, o.kv_format), M::workspace_bytes(o.prefill_chunk),
-          Arena::padded<float>(n * static_cast<std::size_t>(o.logit_rows)) + Arena::padded<Candidate>(n) +
-              Arena::padded<std::int32_t>(static_cast<std::size_t>(o.context))};
+          detail::logits_bytes(M::logits_size, o)};
 }
 
 template <class M, class Ctx>

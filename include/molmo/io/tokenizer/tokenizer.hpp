@@ -7,7 +7,7 @@
 // loaded. All const members may be called by any number of threads. Speed: merges.hpp and split.hpp.
 #pragma once
 
-#include <molmo/core/result.hpp>
+#include <molmo/core/guard.hpp>
 #include <molmo/core/shape.hpp>
 #include <molmo/io/mapped_file.hpp>
 #include <molmo/io/tokenizer/added_tokens.hpp>
@@ -42,30 +42,36 @@ class Tokenizer {
  public:
   /// The tokenizer at `tokenizer_json`. errc::not_found, errc::io, errc::format (damaged), errc::unsupported (says what).
   [[nodiscard]] static result<Tokenizer> from_file(const std::filesystem::path& tokenizer_json) {
-    const std::string path = tokenizer_json.string();
-    result<MappedFile> file = MappedFile::open(path, {.copy = true, .max_bytes = std::uint64_t{1} << 30});
-    if (!file) return fail(file.error());
-    return make(file->chars(), in_quotes(path, 400));
+    return without_bad_alloc("reading a tokenizer", [&]() -> result<Tokenizer> {
+      const std::string path = tokenizer_json.string();
+      result<MappedFile> file = MappedFile::open(path, {.copy = true, .max_bytes = std::uint64_t{1} << 30});
+      if (!file) return fail(file.error());
+      return make(file->chars(), in_quotes(path, 400));
+    });
   }
   /// The same from the file's text.
-  [[nodiscard]] static result<Tokenizer> from_json(std::string_view json) { return make(json, "tokenizer.json"); }
+  [[nodiscard]] static result<Tokenizer> from_json(std::string_view json) {
+    return without_bad_alloc("reading a tokenizer", [&] { return make(json, "tokenizer.json"); });
+  }
 
   /// The ids of a text of at most 1 GiB. errc::invalid_argument where it is not UTF-8, with the byte offset, or too long.
   [[nodiscard]] result<std::vector<std::int32_t>> encode(std::string_view utf8, EncodeOptions options = {}) const {
-    if (utf8.size() > longest_text)
-      return fail(errc::invalid_argument,
-                  text("the text has ", utf8.size(), " bytes; encode it in parts of 1 GiB at most"));
-    if (const auto bad = tokenizer::first_invalid_utf8(utf8))
-      return fail(errc::invalid_argument,
-                  text("the text is not UTF-8: the byte at offset ", *bad, " does not begin a valid character"));
-    Run run{*this, options.parse_special};
-    if (options.add_special) run.ids = post_processor_.before();
-    run.ids.reserve(run.ids.size() + utf8.size() / 4 + 16);
-    run.raw(utf8);
-    if (!run.problem) return fail(run.problem.error());
-    if (options.add_special)
-      run.ids.insert(run.ids.end(), post_processor_.behind().begin(), post_processor_.behind().end());
-    return std::move(run.ids);
+    return without_bad_alloc("encoding a text", [&]() -> result<std::vector<std::int32_t>> {
+      if (utf8.size() > longest_text)
+        return fail(errc::invalid_argument,
+                    text("the text has ", utf8.size(), " bytes; encode it in parts of 1 GiB at most"));
+      if (const auto bad = tokenizer::first_invalid_utf8(utf8))
+        return fail(errc::invalid_argument,
+                    text("the text is not UTF-8: the byte at offset ", *bad, " does not begin a valid character"));
+      Run run{*this, options.parse_special};
+      if (options.add_special) run.ids = post_processor_.before();
+      run.ids.reserve(run.ids.size() + utf8.size() / 4 + 16);
+      run.raw(utf8);
+      if (!run.problem) return fail(run.problem.error());
+      if (options.add_special)
+        run.ids.insert(run.ids.end(), post_processor_.behind().begin(), post_processor_.behind().end());
+      return std::move(run.ids);
+    });
   }
 
   /// The text of `ids`, always valid UTF-8. Ids that are no tokens are skipped, as are special tokens while `skip_special`.

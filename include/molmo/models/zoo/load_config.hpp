@@ -2,6 +2,7 @@
 // load_config(folder): the family and the config of a checkpoint's config.json. The zoo's one header that reads files.
 #pragma once
 
+#include <molmo/core/guard.hpp>
 #include <molmo/io/json_file.hpp>
 #include <molmo/models/zoo/families.hpp>
 
@@ -41,16 +42,19 @@ struct ModelConfig {
 /// Reads `directory`/config.json, with the reader of the family that its model_type names, or with that of `of`, a family of
 /// your own. Errors as of read_json and read_config, beginning with the file's name.
 [[nodiscard]] inline result<ModelConfig> load_config(const std::string& directory, const Family* of = nullptr) {
-  const std::string path = text(directory, "/config.json");
-  const result<json::Value> file = read_json(path);
-  if (!file) return fail(file.error());
-  const result<const Family*> family = of ? result<const Family*>(of) : find_family(*file);
-  if (!family) return fail(family.error().code, text(in_quotes(path, 400), ": ", family.error().message));
-  const result<LlmConfig> config = (*family)->read(*file);
-  if (!config) return fail(config.error().code, text(in_quotes(path, 400), ": ", config.error().message));
-  result<std::string> quantized = read_quantization(*file);
-  if (!quantized) return fail(quantized.error().code, text(in_quotes(path, 400), ": ", quantized.error().message));
-  return ModelConfig{*family, *config, std::move(*quantized)};
+  return without_bad_alloc("reading config.json", [&]() -> result<ModelConfig> {
+    if (status s = named_folder(directory); !s) return fail(s.error());
+    const std::string path = text(directory, "/config.json");
+    const result<json::Value> file = read_json(path);
+    if (!file) return fail(file.error());
+    const result<const Family*> family = of ? result<const Family*>(of) : find_family(*file);
+    if (!family) return fail(family.error().code, text(in_quotes(path, 400), ": ", family.error().message));
+    const result<LlmConfig> config = (*family)->read(*file);
+    if (!config) return fail(config.error().code, text(in_quotes(path, 400), ": ", config.error().message));
+    result<std::string> quantized = read_quantization(*file);
+    if (!quantized) return fail(quantized.error().code, text(in_quotes(path, 400), ": ", quantized.error().message));
+    return ModelConfig{*family, *config, std::move(*quantized)};
+  });
 }
 
 }  // namespace molmo::inline v0::zoo
