@@ -21,9 +21,9 @@
 
 namespace molmo::inline v0 {
 
-/// Runs parts of a step. Derive from it to use threads of your own. A part may call run() again, and two threads may call
-/// it at once: who cannot hand the parts out then calls all of them itself. Kernels use up to 64 KB of stack.
-/// threads() never changes.
+/// Runs parts of a step. Derive from it to use threads of your own. A part may call run() again, and two threads may
+/// call it at once: where the parts cannot be handed out, the caller runs all of them itself. Kernels use up to 64 KB
+/// of stack. threads() never changes.
 class Executor {
  public:
   using Body = void (*)(void* data, int part, int parts);

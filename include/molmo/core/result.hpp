@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // result<T>: a value or an error that says what is wrong, where, and what to do.
 //
-// Everything that can fail at run time returns one; nothing aborts, prints or sets a global. Who likes exceptions
-// writes or_throw(load(...)), which exists only where exceptions are enabled. status = result<void>.
+// Everything that can fail at run time returns one; nothing aborts, prints or sets a global. If you prefer
+// exceptions, write or_throw(load(...)), which exists only where they are enabled. status = result<void>.
 #pragma once
 
 #include <molmo/core/platform.hpp>

@@ -4,7 +4,7 @@
 //
 //   result<Checkpoint> c = Checkpoint::open("models/olmo2");   const TensorInfo* t = c->find("model.norm.weight");
 // Keeps the files mapped (or copied) for as long as it lives; moving it moves nothing in memory. Bytes only: tensors
-// may be misaligned. Knows no models: what the tensors mean is the business of models/zoo and run/.
+// may be misaligned. It knows no models: what the tensors mean is said in models/zoo and run/.
 #pragma once
 
 #include <molmo/core/guard.hpp>

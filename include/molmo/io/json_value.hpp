@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // json::Value: a small, immutable tree for files of the size of config.json, with getters that check.
 //
-// Includes no JSON library: who only reads a tree (models/zoo) needs this header alone; io/json.hpp makes the tree.
+// Includes no JSON library: code that only reads a tree (models/zoo) needs no other header; io/json.hpp makes the tree.
 //   value.integer("hidden_size", 1, 1 << 20)   -> result: the field, or an error that names it and the range
 //   json::Fields f(value);  c.d_model = f.integer("hidden_size", 1, 1 << 20);  if (!f.ok()) return fail(f.error());
 // Integers are exact in [-2^63, 2^64); a number written 1e3 or 1.0 is none. A field that is null counts as absent.

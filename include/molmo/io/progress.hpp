@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ProgressSink: who wants to watch a long load passes a callable bool(const Progress&); false cancels.
+// ProgressSink: to watch a long load, pass a callable bool(const Progress&) that may return false to cancel it.
 //
 //   auto bar = [](const molmo::Progress& p) { draw(p.done, p.total); return true; };
 //   Checkpoint::open(dir, {.progress = bar});

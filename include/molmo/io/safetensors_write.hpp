@@ -82,7 +82,7 @@ inline void append_metadata(std::string& header, std::span<const std::pair<std::
   for (unsigned i = 0; i < 8; ++i) out.push_back(static_cast<char>((std::uint64_t{header.size()} >> (8 * i)) & 0xff));
   return out + header;
 }
-/// The power of two, 64 at most, that a size is a multiple of: what it keeps of the alignment of what follows.
+/// The largest power of two, 64 at most, that divides a size: what follows in the file is aligned to so much.
 [[nodiscard]] constexpr int kept_alignment(std::uint64_t bytes) {
   const int zeros = std::countr_zero(bytes);
   return zeros < 6 ? zeros : 6;

@@ -13,7 +13,7 @@
 
 namespace molmo::inline v0 {
 
-/// What a stored element is. Which of them a model can compute with is the business of formats/.
+/// What a stored element is. formats/ says which of them a model can calculate with.
 enum class DType : std::uint8_t {
   boolean,
   u8,
