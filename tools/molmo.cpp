@@ -22,7 +22,14 @@ std::string_view cli_version() { return CLI11_VERSION; }
 
 namespace {
 
+void add_file_options(CLI::App& app, FileArgs& args) {
+  app.add_flag("--copy", args.copy,
+               "read the files into memory instead of mapping them:\nfor files that others may shorten");
+  app.add_flag("--follow-symlinks", args.follow_symlinks, "allow links that lead out of the model folder");
+}
+
 void add_backend_options(CLI::App& app, BackendArgs& args) {
+  add_file_options(app, args.files);
   const std::string choices = backend_choices();
   args.backend = choices.substr(0, choices.find('|'));
   app.add_option("--backend", args.backend, fmt::format("{}: what calculates (default: {})", choices, args.backend))
@@ -93,6 +100,7 @@ CLI::App* add_inspect(CLI::App& app, InspectArgs& args) {
   sub->add_option("-c,--context", args.context,
                   "plan the memory for so many positions (default: the model's, at most 4096)")
       ->type_name("N");
+  add_file_options(*sub, args.files);
   add_json_option(*sub, args.json);
   sub->footer(
       R"(Checks the weights against the model's type, too: a damaged or incomplete folder ends with exit code 1 and the reasons.
@@ -148,6 +156,7 @@ CLI::App* add_quantize(CLI::App& app, QuantizeArgs& args) {
                   "matrices that stay as they are: embeddings, head,\na part of their tensors' names, or none "
                   "(default:\nembeddings,head for q8 and q4, none for the others)")
       ->type_name("WORDS");
+  add_file_options(*sub, args.files);
   add_json_option(*sub, args.json);
   sub->footer(
       R"(Norms and biases always stay as they are. Memory stays flat, however large the model is; Ctrl-C leaves nothing behind.

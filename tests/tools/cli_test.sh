@@ -195,6 +195,36 @@ fails 1 "missing: .*q_proj.weight_scale" generate damaged_q8 -p a
 sed 's/"panels16"/"panels61"/' q8/config.json > damaged_q8/config.json
 fails 1 "panels61" inspect damaged_q8
 
+# --- files that others may change, links, leftovers, names
+run 0 generate "$demo" -p "ROMEO:" -n 40 -T 0 --copy; same out greedy "generate --copy"
+run 0 quantize "$demo" --format q8 --out q8_copied --copy
+cmp -s q8/model.safetensors q8_copied/model.safetensors || bad "quantize --copy writes another file"
+run 0 inspect "$demo" --copy; prints "all of them fit" "inspect --copy"
+copy_demo linked; mv linked/model.safetensors weights_elsewhere; ln -s ../weights_elsewhere linked/model.safetensors
+for command in "generate linked -p a -n 1" "inspect linked" "perplexity linked --text plays" "quantize linked --format q8 --out q8_linked" \
+  "bench linked --prefill 2 --decode 1 --repeat 1 --no-ops"; do
+  fails 1 "leads out of its folder.*follow_symlinks" $command
+  run 0 $command --follow-symlinks
+done
+copy_demo secret; ln -s /etc/hostname secret/chat_template.jinja
+fails 1 "chat_template.jinja' is a link that leads out" quantize secret --format q8 --out q8_secret
+[ ! -e q8_secret ] || bad "a refused quantize leaves a folder"
+mkdir left; : > left/model.safetensors.part
+fails 1 "holds 'model.safetensors.part'.*remove that folder" quantize "$demo" --format q8 --out left
+escape=$(printf 'named\033]0;x')
+copy_demo "$escape"; sed 's/"intermediate_size": *512/"intermediate_size": 516/' "$escape/config.json" > changed; mv changed "$escape/config.json"
+run 1 generate "$escape" -p a
+run 0 inspect "$escape"
+cat out err | grep -q "$(printf '\033]')" && bad "the name of a folder reaches the terminal as it is"
+if (ulimit -v 1000000) 2> /dev/null; then  # a thread that cannot be started is named, whatever else is too little
+  for kilobytes in 9000 12000 16000 20000 24000 32000 40000 44000 46000 48000 50000 52000 56000; do
+    (ulimit -v $kilobytes; "$molmo" generate "$demo" -p a -n 1) > out 2> err < /dev/null
+    checks=$((checks + 1))
+    grep -q "^molmo: Resource temporarily unavailable" err && bad "a thread that cannot be started is not named ($kilobytes kB)"
+    grep -q "system error [0-9]" err && bad "an error of the system has a number for a name ($kilobytes kB)"
+  done
+fi
+
 # --- threads
 MOLMO_NUM_THREADS=2 "$molmo" generate "$demo" -p a -n 2 --json > out 2> err; [ "$(json "options;threads")" = 2 ] || bad "MOLMO_NUM_THREADS is not heard"
 MOLMO_NUM_THREADS=2 "$molmo" generate "$demo" -p a -n 2 --json -t 3 > out 2> err; [ "$(json "options;threads")" = 3 ] || bad "--threads does not come before MOLMO_NUM_THREADS"

@@ -218,7 +218,7 @@ std::string text_of(const Report& r, SheetStyle style) {
   if (style == SheetStyle::csv)
     out = "table,row,column,value\n";
   else
-    out = fmt::format("{}: {} parameters, {}, {} on {} thread{}\n", bold(r.name, stdout),
+    out = fmt::format("{}: {} parameters, {}, {} on {} thread{}\n", bold(shown(r.name), stdout),
                       count_text(static_cast<double>(parameters_of(r.model->file))), r.weights, r.model->ready.backend,
                       r.model->ready.threads, r.model->ready.threads == 1 ? "" : "s");
   for (const Sheet& s : sheets_of(r, true)) out += sheet_text(s, style);

@@ -18,7 +18,13 @@ using molmo::result;
 
 inline constexpr int exit_ok = 0, exit_failure = 1, exit_usage = 2, exit_interrupted = 130, exit_pipe_closed = 141;
 
+/// How the files of a model folder are read.
+struct FileArgs {
+  bool copy = false, follow_symlinks = false;  ///< as in molmo::LoadOptions
+};
+
 struct BackendArgs {
+  FileArgs files;
   std::string backend;
   std::optional<int> threads;  ///< else MOLMO_NUM_THREADS, else one per core
 };
@@ -39,6 +45,7 @@ struct GenerateArgs {
 
 struct InspectArgs {
   std::string directory;
+  FileArgs files;
   index_t context = 0;
   bool json = false;
 };
@@ -58,6 +65,7 @@ struct BenchArgs {
 
 struct QuantizeArgs {
   std::string directory, out, format;
+  FileArgs files;
   std::string keep;  ///< words with commas between them; empty: the format's default; "none": nothing
   bool json = false;
 };

@@ -27,8 +27,9 @@ struct WeightFacts {
   std::map<std::string, std::size_t> formats{};  // and how many matrices and vectors have each
 };
 
-result<WeightFacts> weight_facts(const std::string& directory) {
-  const result<Checkpoint> checkpoint = Checkpoint::open(directory);
+result<WeightFacts> weight_facts(const std::string& directory, const FileArgs& args) {
+  const result<Checkpoint> checkpoint =
+      Checkpoint::open(directory, {.copy = args.copy, .follow_symlinks = args.follow_symlinks});
   if (!checkpoint && checkpoint.error().code == errc::not_found) return WeightFacts{};
   if (!checkpoint) return failure_of_work(checkpoint.error());
   WeightFacts w{.present = true, .bytes = checkpoint->bytes(), .files = checkpoint->files()};
@@ -112,7 +113,7 @@ std::string text_of(const Facts& f) {
     out += fmt::format("  {:<22} {:>9}{}{}\n", name, bytes_text(bytes), what.empty() ? "" : "   ", what);
   };
   const LlmConfig& c = f.config;
-  line("folder", f.directory);
+  line("folder", shown(f.directory));
   line("family", f.family);
   line("runs here", f.name.empty() ? "no: its shape is not compiled in (see the end)"
                                    : fmt::format("yes, compiled in as {}", f.name));
@@ -227,13 +228,14 @@ result<int> inspect(const InspectArgs& args) {
   if (!config) return failure_of_work(config.error());
   f.family = config->family->model_type;
   f.config = config->config;
-  result<WeightFacts> weights = weight_facts(args.directory);
+  result<WeightFacts> weights = weight_facts(args.directory, args.files);
   if (!weights) return fail(weights.error());
   f.weights = std::move(*weights);
   if (const result<std::size_t> index = find_compiled_in(f.config)) {
     f.name = compiled_in()[*index].name;
     if (f.weights.present)
-      if (const auto loaded = load_weights(*index, args.directory, {}); !loaded) return failure_of_work(loaded.error());
+      if (const auto loaded = load_weights(*index, args.directory, load_options(args.files)); !loaded)
+        return failure_of_work(loaded.error());
   } else {
     f.not_compiled = index.error().message;
   }

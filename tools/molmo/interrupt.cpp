@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 
 namespace molmo_tool {
 
@@ -19,7 +22,13 @@ Interrupts::Interrupts() {
   sigaddset(&blocked, SIGUSR1);  // how the destructor wakes the waiter
   pthread_sigmask(SIG_BLOCK, &blocked, &before_);
   sigaddset(&waited_, SIGUSR1);
-  waiter_ = std::thread([this] { wait(); });
+  try {
+    waiter_ = std::thread([this] { wait(); });
+  } catch (const std::system_error& e) {
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    throw std::runtime_error(std::string("no thread could be started to wait for Ctrl-C (") + e.code().message() +
+                             "); the limit on memory or on processes is too low (ulimit -v, ulimit -u)");
+  }
 }
 
 Interrupts::~Interrupts() {

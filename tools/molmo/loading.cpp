@@ -75,9 +75,15 @@ result<Opened> open_model(const std::string& directory, const BackendArgs& args,
   const result<LlmConfig> file = read_model_config(directory);
   if (!file) return failure_of_work(file.error());
   const result<std::size_t> index = find_compiled_in(*file);
-  if (!index) return fail(index.error().code, text(directory, ": ", index.error().message));
-  if (status s = read_ahead(directory, stop); !s) return fail(s.error());
-  result<std::unique_ptr<Weights>> weights = load_weights(*index, directory, {});
+  if (!index) return fail(index.error().code, text(in_quotes(directory, 400), ": ", index.error().message));
+  LoadOptions options = load_options(args.files);
+  ProgressBar bar("reading weights", stop);
+  if (options.copy)
+    options.progress = bar;
+  else if (status s = read_ahead(directory, stop); !s)
+    return fail(s.error());
+  result<std::unique_ptr<Weights>> weights = load_weights(*index, directory, options);
+  bar.clear();
   if (!weights) return failure_of_work(weights.error());
   const double read = static_cast<double>((*weights)->read_per_token);
   const int count = thread_count(*threads, **weights);

@@ -27,6 +27,14 @@ namespace molmo_tool {
   return f;
 }
 
+/// A path, safe for a terminal.
+[[nodiscard]] inline std::string shown(const std::string& path) {
+  return molmo::detail::without_quotes(in_quotes(path, 400));
+}
+[[nodiscard]] inline LoadOptions load_options(const FileArgs& args) {
+  return {.copy = args.copy, .follow_symlinks = args.follow_symlinks};
+}
+
 /// Is it a folder? The error says what else it is.
 [[nodiscard]] status check_folder(const std::string& directory);
 

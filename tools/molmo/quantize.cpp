@@ -28,6 +28,8 @@ result<int> quantize(const QuantizeArgs& args) {
   }
   if (std::erase(options.keep, "none") > 0 && !options.keep.empty())
     return usage_error("--keep none keeps nothing, and cannot stand beside other words");
+  options.copy = args.files.copy;
+  options.follow_symlinks = args.files.follow_symlinks;
   if (status s = check_folder(args.directory); !s) return fail(s.error());
 
   const Interrupts interrupts;
@@ -56,7 +58,7 @@ result<int> quantize(const QuantizeArgs& args) {
     out.write(j.str());
   } else {
     out.write(fmt::format("{}: {} matrices in {}, {} kept, {} other tensors as they were\n{} -> {} ({:.0f} %) in {}\n",
-                          args.out, done->converted, args.format, done->kept, done->others,
+                          shown(args.out), done->converted, args.format, done->kept, done->others,
                           bytes_text(static_cast<double>(done->bytes_before)),
                           bytes_text(static_cast<double>(done->bytes_after)),
                           100 * static_cast<double>(done->bytes_after) /
