@@ -54,7 +54,7 @@ class Checkpoint {
   }
   /// All tensors, sorted by name.
   [[nodiscard]] std::span<const TensorInfo* const> tensors() const MOLMO_LIFETIMEBOUND { return by_name_; }
-  /// What the `__metadata__` of its file says under the name of `tensor`, one of tensors(); empty where it says nothing.
+  /// What the `__metadata__` of its file says under the name of `tensor`, one of tensors(); empty where nothing.
   [[nodiscard]] std::string_view metadata_of(const TensorInfo& tensor) const MOLMO_LIFETIMEBOUND {
     for (const Shard& s : shards_)
       if (s.table.find(tensor.name) == &tensor) return s.table.metadata_of(tensor);

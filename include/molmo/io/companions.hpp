@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Companions: the small files that stand beside the weights in a checkpoint folder, as they are copied into another one.
+// Companions: the small files beside the weights of a checkpoint folder, as they are copied into another one.
 //
-// All are looked at before anything is written. A link that leads out of the folder is refused, since what it points at would
-// be published with the copy; so is what is empty, no regular file, or larger than such files ever are.
+// All are looked at before anything is written. A link that leads out of the folder is refused, since what it points at
+// would be published with the copy; so is what is empty, no regular file, or larger than such files ever are.
 #pragma once
 
 #include <molmo/io/links.hpp>
@@ -28,8 +28,8 @@ struct CompanionOptions {
   bool follow_symlinks = false;  ///< allow links that lead out of the folder
 };
 
-/// What there is of the files that a folder may hold beside config.json and its weights. errc::format (a link that leads out
-/// of the folder, a file that is empty, too large or none), errc::not_found (a link to nothing), errc::io.
+/// What there is of the files that a folder may hold beside config.json and its weights. errc::format (a link that
+/// leads out of the folder, a file that is empty, too large or none), errc::not_found (a link to nothing), errc::io.
 [[nodiscard]] inline result<std::vector<Companion>> read_companions(const std::string& directory,
                                                                     const CompanionOptions& options = {}) {
   struct Kind {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Links in a model folder: stays_inside(folder, file) says whether a file is in the folder that it seems to be in.
 //
-// Folders come from archives and clones, which may hold links to anything on this machine. A file may be a link only to a
-// file of the same folder or, in the layout of the Hugging Face cache (<model>/snapshots/<revision>/file ->
+// Folders come from archives and clones, which may hold links to anything on this machine. A file may be a link only to
+// a file of the same folder or, in the layout of the Hugging Face cache (<model>/snapshots/<revision>/file ->
 // <model>/blobs/<hash>), to a blob of the same model.
 #pragma once
 
@@ -26,8 +26,8 @@ namespace molmo::inline v0::detail {
   return fail(errc::io, text(name, " cannot be looked up: ", e.message()));
 }
 
-/// errc::format where `file` is a link that leads out of `directory`, errc::not_found where it leads to nothing, errc::io
-/// where it leads back to itself.
+/// errc::format where `file` is a link that leads out of `directory`, errc::not_found where it leads to nothing,
+/// errc::io where it leads back to itself.
 [[nodiscard]] inline status stays_inside(const std::filesystem::path& directory, const std::filesystem::path& file) {
   namespace fs = std::filesystem;
   std::error_code e;
@@ -38,9 +38,9 @@ namespace molmo::inline v0::detail {
   if (!e && home.parent_path().filename() == "snapshots" &&
       target.parent_path() == home.parent_path().parent_path() / "blobs")
     return {};
-  return fail(errc::format,
-              text(in_quotes(file.string(), 400), " is a link that leads out of its folder; put a copy of the file "
-                                                  "there, or allow it by follow_symlinks if you trust the folder"));
+  return fail(errc::format, text(in_quotes(file.string(), 400),
+                                 " is a link that leads out of its folder; put a copy of the file "
+                                 "there, or allow it by follow_symlinks if you trust the folder"));
 }
 
 }  // namespace molmo::inline v0::detail

@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #if defined(__unix__) || defined(__APPLE__)
 #include <fcntl.h>
@@ -30,7 +31,6 @@
 #else
 #include <cstdio>
 #include <filesystem>
-#include <system_error>
 #endif
 
 namespace molmo::inline v0 {
@@ -147,10 +147,11 @@ inline result<MappedFile> MappedFile::open_unguarded(const std::string& path, co
     if (e == ENOENT || e == ENOTDIR) return bad(errc::not_found, path, "does not exist");
     if (e == EACCES || e == EPERM) return bad(errc::io, path, "may not be read by this user");
     if (e == ELOOP) return bad(errc::io, path, "is a link that leads back to itself; put the file there instead");
-    return bad(errc::io, path, text("cannot be opened (system error ", e, ")"));
+    return bad(errc::io, path, text("cannot be opened: ", std::generic_category().message(e)));
   }
   struct stat info {};
-  if (::fstat(file.fd, &info) != 0) return bad(errc::io, path, text("cannot be examined (system error ", errno, ")"));
+  if (::fstat(file.fd, &info) != 0)
+    return bad(errc::io, path, text("cannot be examined: ", std::generic_category().message(errno)));
   if (S_ISDIR(info.st_mode)) return bad(errc::format, path, "is a folder, not a file");
   if (!S_ISREG(info.st_mode)) return bad(errc::format, path, "is a device, pipe or socket, not a regular file");
   if (info.st_size <= 0) return bad(errc::format, path, "is empty");
@@ -162,7 +163,11 @@ inline result<MappedFile> MappedFile::open_unguarded(const std::string& path, co
     if (size > (std::numeric_limits<std::size_t>::max)() / 2)
       return bad(errc::out_of_memory, path, "is too large for the address space");
     void* where = ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ, MAP_PRIVATE, file.fd, 0);
-    if (where == MAP_FAILED) return bad(errc::io, path, text("cannot be mapped (system error ", errno, ")"));
+    if (where == MAP_FAILED && errno == ENOMEM)
+      return bad(errc::out_of_memory, path,
+                 text("cannot be mapped: there is no room for ", size, " bytes; is there a limit (ulimit -v)?"));
+    if (where == MAP_FAILED)
+      return bad(errc::io, path, text("cannot be mapped: ", std::generic_category().message(errno)));
     MappedFile mapped;
     mapped.data_ = static_cast<std::byte*>(where);
     mapped.size_ = static_cast<std::size_t>(size);

@@ -119,7 +119,7 @@ namespace detail {
   return text("other shape: ", name, " is ", in_quotes(says), " by the file's __metadata__, the type needs ", right);
 }
 
-/// What config.json's quantization_config says (`says`: "q8", "q4", or nothing) that the tensors contradict, or nothing.
+/// What config.json's quantization_config says (`says`: "q8", "q4" or nothing) that the tensors contradict, or nothing.
 [[nodiscard]] inline std::string quantised_otherwise(const Checkpoint& c, std::string_view says) {
   if (says.empty()) return {};
   bool any = false;
