@@ -106,8 +106,8 @@ struct Checked {
   static_assert(C.head_size() % 2 == 0, "molmo: LlmConfig::head_dim must be even, because RoPE rotates pairs");
   static_assert(C.embedding_rows() >= C.vocab_size,
                 "molmo: LlmConfig::embedding_size must not be smaller than vocab_size");
-  static_assert(C.layer_norm_eps > 0 && C.rope_theta > 0 && C.rope_factor > 0,
-                "molmo: LlmConfig::layer_norm_eps, rope_theta and rope_factor must be positive");
+  static_assert(C.layer_norm_eps >= 0, "molmo: LlmConfig::layer_norm_eps must not be negative");
+  static_assert(C.rope_theta > 0 && C.rope_factor > 0, "molmo: LlmConfig::rope_theta and rope_factor must be positive");
   static_assert(C.max_sequence_length > 0, "molmo: LlmConfig::max_sequence_length must be positive");
   static constexpr bool value = true;
 };

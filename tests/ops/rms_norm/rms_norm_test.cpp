@@ -90,3 +90,25 @@ TEST_CASE("rms_norm: the statement, with and without a weight, in place") {
   on(Reference{}, x) = rms_norm(x, 1e-5);
   for (index_t i = 0; i < 30; ++i) CHECK(x[i] == plain[i]);
 }
+
+TEST_CASE("rms_norm: no epsilon at all, as some checkpoints have it") {
+  Random random(4);
+  for (const index_t width : {1, 7, 16, 48, 257}) {
+    auto x = random.numbers(2 * width);
+    for (index_t c = 0; c < width; ++c) x[static_cast<std::size_t>(width + c)] = 0;
+    const std::vector<float> row(x.begin(), x.begin() + width);
+    const auto check = [&](const auto& ctx) {
+      std::vector<float> y(x.size());
+      rms_norm_rows(ctx, NormRows<float>{x.data(), y.data(), 2, width, width, nullptr, nullptr, 0, {}});
+      for (std::size_t c = 0; c < row.size(); ++c) {
+        CAPTURE(width, c);
+        CHECK(static_cast<double>(y[c]) == Approx(Rms::plain(row, c, 0)).epsilon(2e-6));
+        CHECK(std::isnan(y[row.size() + c]));  // 0 / 0, as in torch
+      }
+    };
+    check(Reference{});
+#if MOLMO_HAS_XSIMD
+    check(Xsimd<>());
+#endif
+  }
+}

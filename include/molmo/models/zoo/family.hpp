@@ -66,13 +66,14 @@ inline void read_sizes(json::Fields& f, LlmConfig& c, index_t head_dim = 0) {
 [[nodiscard]] inline ActivationType read_activation(json::Fields& f, std::string_view otherwise = "silu") {
   const std::string_view name = f.string_or("hidden_act", otherwise);
   if (name == "silu" || name == "swish") return ActivationType::silu;
-  if (name == "gelu") return ActivationType::gelu;
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return ActivationType::gelu_tanh;
+  if (name == "gelu" || name == "gelu_python") return ActivationType::gelu;
+  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast" || name == "gelu_accurate")
+    return ActivationType::gelu_tanh;
   if (name == "quick_gelu") return ActivationType::quick_gelu;
   if (name == "relu") return ActivationType::relu;
   f.refuse(errc::unsupported, text("hidden_act ", in_quotes(name),
-                                   " is not known; known are silu, gelu, gelu_new, gelu_pytorch_tanh, "
-                                   "gelu_fast, quick_gelu and relu"));
+                                   " is not known; known are silu, gelu, gelu_python, gelu_new, gelu_pytorch_tanh, "
+                                   "gelu_fast, gelu_accurate, quick_gelu and relu"));
   return ActivationType::silu;
 }
 
@@ -93,9 +94,9 @@ inline void read_rope_object(json::Fields& f, std::string_view name, LlmConfig& 
     if (r.ok() && c.rope_low_freq_factor >= c.rope_high_freq_factor)
       r.refuse(errc::format, text(name, ": low_freq_factor ", c.rope_low_freq_factor,
                                   " must be below high_freq_factor ", c.rope_high_freq_factor));
-  } else if (r.ok() && type != "default") {
-    r.refuse(errc::unsupported,
-             text(name, " asks for rope type ", in_quotes(type), "; this version knows default and llama3"));
+  } else if (r.ok() && type != "default" && !(type == "linear" && r.number("factor", 1e-6, 1e6) == 1)) {
+    r.refuse(errc::unsupported, text(name, " asks for rope type ", in_quotes(type),
+                                     "; this version knows default, llama3, and linear with a factor of 1"));
   }
   if (r.ok() && r.number_or("partial_rotary_factor", 0, 1, 1) != 1)
     r.refuse(errc::unsupported,
@@ -127,11 +128,18 @@ inline void read_rope(json::Fields& f, LlmConfig& c, double theta = 10000) {
              text("rope_theta is ", outside.rope_theta, " outside and ", c.rope_theta, " inside the rope parameters"));
 }
 
-/// Sliding windows and layers of several kinds are refused, not ignored.
-inline void refuse_windows(json::Fields& f) {
-  if (f.boolean_or("use_sliding_window", false))
-    f.refuse(errc::unsupported, "use_sliding_window is true: sliding windows are not known to this version");
+/// Sliding windows and layers of several kinds are refused, not ignored. One that no layer has is none: layer_types
+/// says which layers slide; where that is missing, those from max_window_layers (or else `first_sliding`) on.
+inline void refuse_windows(json::Fields& f, index_t first_sliding = 0) {
   const json::Value* kinds = f.object().present("layer_types");
+  const json::Value* window = f.object().find("sliding_window");
+  const bool slides = f.boolean_or("use_sliding_window", false) && !(window && window->is_null());
+  if (slides && !kinds) {
+    const index_t from = f.integer_or("max_window_layers", 0, max_layers, first_sliding);
+    if (f.ok() && from < f.integer("num_hidden_layers", 1, max_layers))
+      f.refuse(errc::unsupported, text("use_sliding_window is true, and layers slide from max_window_layers ", from,
+                                       " on: sliding windows are not known to this version"));
+  }
   if (kinds && !kinds->is_array())
     f.refuse(errc::format, text("field 'layer_types' must be an array, but is ", kinds->describe()));
   for (std::size_t i = 0; f.ok() && kinds && i < kinds->size(); ++i) {

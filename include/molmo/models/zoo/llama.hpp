@@ -111,7 +111,7 @@ namespace zoo::llama {
   detail::read_rope(f, c);
   detail::refuse_windows(f);
   c.activation_type = detail::read_activation(f);
-  c.layer_norm_eps = f.number_or("rms_norm_eps", 1e-30, 1, 1e-6);
+  c.layer_norm_eps = f.number_or("rms_norm_eps", 0, 1, 1e-6);
   c.qkv_bias = c.attention_out_bias = f.boolean_or("attention_bias", false);
   c.mlp_bias = f.boolean_or("mlp_bias", false);
   c.weight_tying = f.boolean_or("tie_word_embeddings", false);

@@ -67,7 +67,7 @@ namespace zoo::olmo2 {
   c.activation_type = detail::read_activation(f);
   c.norm_after = true;
   c.norm_order = NormOrder::scale_then_cast;
-  c.layer_norm_eps = f.number_or("rms_norm_eps", 1e-30, 1, 1e-5);
+  c.layer_norm_eps = f.number_or("rms_norm_eps", 0, 1, 1e-5);
   c.qkv_bias = c.attention_out_bias = f.boolean_or("attention_bias", false);
   c.attention_layer_norm = QkNorm::whole;
   c.weight_tying = f.boolean_or("tie_word_embeddings", false);

@@ -87,9 +87,9 @@ namespace zoo::qwen3 {
   if (!f.ok()) return fail(f.error());
   detail::read_sizes(f, c, 128);
   detail::read_rope(f, c);
-  detail::refuse_windows(f);
+  detail::refuse_windows(f, 28);
   c.activation_type = detail::read_activation(f);
-  c.layer_norm_eps = f.number_or("rms_norm_eps", 1e-30, 1, 1e-6);
+  c.layer_norm_eps = f.number_or("rms_norm_eps", 0, 1, 1e-6);
   c.qkv_bias = c.attention_out_bias = f.boolean_or("attention_bias", false);
   c.attention_layer_norm = QkNorm::per_head;
   c.weight_tying = f.boolean_or("tie_word_embeddings", false);
