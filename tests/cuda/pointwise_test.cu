@@ -118,6 +118,17 @@ TEST_CASE("cuda: every function") {
   check("max, min, clamp", [](auto v) { return max(v, 1.0f) + min(v, 2.0f) - clamp(v, 0.5, 1.5); });
 }
 
+TEST_CASE("cuda: a tensor that was moved from is empty") {
+  auto x = or_throw(DeviceTensor<float, dyn, 4>::make(3));
+  const auto y = std::move(x);
+  CHECK((x.size() == 0 && x.view().tokens() == 0 && y.size() == 12));  // NOLINT: that is the question
+  auto a = or_throw(DeviceTensor<float, 4>::make(7));
+  CHECK((a.size() == 4 && a.tokens() == 1));
+  const auto b = std::move(a);
+  CHECK((a.size() == 0 && b.size() == 4));
+  CHECK_THROWS_AS((void)a.view(), contract_error);
+}
+
 TEST_CASE("cuda: the target may be an operand; mistakes are refused before anything is queued") {
   const Cuda cuda = or_throw(Cuda::make());
   Numbers<float> x(1000, 8), y = x;

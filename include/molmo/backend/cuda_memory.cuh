@@ -30,7 +30,7 @@ class DeviceTensor {
     if (tokens < 0 || static_cast<std::size_t>(tokens) > (std::numeric_limits<std::size_t>::max)() / 2 / each)
       return fail(errc::out_of_memory, text("no GPU memory for a tensor of ", tokens, " tokens"));
     DeviceTensor out;
-    out.tokens_ = tokens;
+    out.tokens_ = shape::dynamic ? tokens : 1;
     const std::size_t bytes = each * static_cast<std::size_t>(shape::dynamic ? tokens : 1);
     if (bytes == 0) return result<DeviceTensor>(std::move(out));
     cudaError_t e = cudaMalloc(reinterpret_cast<void**>(&out.data_), bytes);
@@ -42,7 +42,8 @@ class DeviceTensor {
     }
     return result<DeviceTensor>(std::move(out));
   }
-  DeviceTensor(DeviceTensor&& other) noexcept : tokens_(other.tokens_), data_(std::exchange(other.data_, nullptr)) {}
+  DeviceTensor(DeviceTensor&& other) noexcept
+      : tokens_(std::exchange(other.tokens_, 0)), data_(std::exchange(other.data_, nullptr)) {}
   DeviceTensor& operator=(DeviceTensor&& other) noexcept {
     std::swap(tokens_, other.tokens_);
     std::swap(data_, other.data_);
@@ -58,7 +59,7 @@ class DeviceTensor {
   operator const_view_type() const&& = delete;
 
   [[nodiscard]] index_t tokens() const { return tokens_; }
-  [[nodiscard]] index_t rows() const { return (shape::dynamic ? tokens_ : 1) * shape::static_rows; }
+  [[nodiscard]] index_t rows() const { return tokens_ * shape::static_rows; }
   [[nodiscard]] static constexpr index_t cols() { return shape::cols; }
   [[nodiscard]] index_t size() const { return rows() * shape::cols; }
 
@@ -67,13 +68,15 @@ class DeviceTensor {
 
   template <class V>
   V as() const {
-    if constexpr (shape::dynamic)
+    if constexpr (shape::dynamic) {
       return V(data_, tokens_);
-    else
+    } else {
+      expects(data_ != nullptr, "molmo: this tensor was moved from and has no elements; use the one it was moved to");
       return V(data_);
+    }
   }
 
-  index_t tokens_ = 1;
+  index_t tokens_ = 0;  // 1 where the shape is static, 0 after the elements were moved away
   T* data_ = nullptr;
 };
 
