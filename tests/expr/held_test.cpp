@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// map(f, x, ...) with an f that holds something: it keeps it, on every backend, with one to three operands; and an f that
-// holds nothing costs nothing.
+// map(f, x, ...) with an f that holds something: it keeps it, on every backend, with one to three operands; and an f
+// that holds nothing costs nothing.
 #include <molmo/ops/matmul/matmul.hpp>
 
 #include "expr/fixtures.hpp"
@@ -45,8 +45,10 @@ TEST_CASE("map keeps what its function holds") {
     for (index_t i = 0; i < n; ++i) wrong += y[i] != x[i] * 3;
     const float half = 0.5f, offset = 2;
     on(cpu, y.tokens()) =
-        map([half, offset](auto a, auto b) { return a * constant<decltype(a)>(half) + b * constant<decltype(a)>(offset); },
-            x.tokens(), z.tokens());
+        map([half, offset](auto a, auto b) {
+          using V = decltype(a);
+          return a * constant<V>(half) + b * constant<V>(offset);
+        }, x.tokens(), z.tokens());
     for (index_t i = 0; i < n; ++i) wrong += std::fabs(y[i] - (x[i] * half + z[i] * offset)) > 1e-5f;
     on(cpu, y.tokens()) = map(Weighted{2, -1, 0.25}, x.tokens(), 1, z.tokens()) + 1;
     for (index_t i = 0; i < n; ++i) wrong += std::fabs(y[i] - (2 * x[i] - 1 + z[i] / 4 + 1)) > 1e-5f;

@@ -32,8 +32,8 @@ struct Extent {
 /// Throws contract_error where y, `bytes` bytes like x, overlaps x and is not x: what a statement of whole rows needs.
 MOLMO_NOINLINE inline void check_rows(const void* y, const void* x, index_t bytes) {
   expects(x == y || apart(Extent{y, bytes}, Extent{x, bytes}),
-          "molmo: on(ctx, y) = softmax(x), rms_norm(x, ...) or layer_norm(x, ...): y overlaps other rows of x; write to x "
-          "itself or to another tensor");
+          "molmo: on(ctx, y) = softmax(x), rms_norm(x, ...) or layer_norm(x, ...): y overlaps other rows of x; write "
+          "to x itself or to another tensor");
 }
 
 }  // namespace molmo::inline v0::detail

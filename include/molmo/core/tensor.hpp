@@ -3,8 +3,8 @@
 //
 //   Tensor<float, 4096> x;                    static shape
 //   Tensor<float, dyn, 4096> y{tokens};       as many tokens as you say
-// A tensor that was moved from is empty: it has no rows, and a view of it has none either (or, where the shape is static
-// and a view cannot say so, is a contract_error).
+// A tensor that was moved from is empty: it has no rows, and a view of it has none either (or, where the shape is
+// static and a view cannot say so, is a contract_error).
 #pragma once
 
 #include <molmo/core/contract.hpp>

@@ -80,10 +80,12 @@ inline constexpr bool has_state = !(std::is_empty_v<F> && std::is_default_constr
 template <class F, class First, class... Rest>
 constexpr auto map_function(const F& f, const First& first, const Rest&... rest) {
   static_assert(std::is_class_v<F>,
-                "molmo: map(f, x): f is a function object or a generic lambda, called with numbers and SIMD registers alike");
+                "molmo: map(f, x): f is a function object or a generic lambda, called with numbers and SIMD registers "
+                "alike");
   if constexpr (has_state<F>) {
     static_assert(std::is_trivially_copyable_v<F>,
-                  "molmo: map(f, x): what f holds is copied like a number; let it hold numbers, pointers and views only");
+                  "molmo: map(f, x): what f holds is copied like a number; let it hold numbers, pointers and views "
+                  "only");
     const Held<F, First> held{FunctionOrNothing<F>(f), first};
     if constexpr (sizeof...(Rest) == 0)
       return map<call_f>(held);

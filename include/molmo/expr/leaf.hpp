@@ -42,8 +42,8 @@ struct Strided {
 template <class T, class S, class Memory>
 struct Leaf {
   static_assert(is_element<T>,
-                "molmo: expressions read float, double, bf16 and f16; other numbers would lose digits on the way through "
-                "float, so convert them yourself");
+                "molmo: expressions read float, double, bf16 and f16; other numbers would lose digits on the way "
+                "through float, so convert them yourself");
   using shape = S;
   static constexpr bool pointwise = true;
   View<const T, S, Memory> view;

@@ -38,8 +38,8 @@ namespace detail {
 template <class F, class... All>
 constexpr FormatId id_in(FormatList<All...>) {
   static_assert((std::is_same_v<F, All> || ...),
-                "molmo: this weight format is not in the list `Formats` (formats/weight.hpp), so no op can read it; append "
-                "it there, or decode the weights to f32, bf16 or f16 first");
+                "molmo: this weight format is not in the list `Formats` (formats/weight.hpp), so no op can read it; "
+                "append it there, or decode the weights to f32, bf16 or f16 first");
   int index = -1, i = 0;
   ((index = std::is_same_v<F, All> ? i : index, ++i), ...);
   return static_cast<FormatId>(index);

@@ -5,8 +5,8 @@
 //   on(cpu, y) = matmul(x, w).then(silu(acc) * up + y);     acc: the element about to be stored
 //   matmul(x, w).then(acc + bias).then(silu(acc))           is  matmul(x, w).then(silu(acc + bias))
 // A matmul is a statement, never an operand, so there are no hidden temporaries. y may appear in the epilogue (a
-// residual); where it overlaps x or w, that is a contract_error. multiply() below is the meaning, in double precision; fast ones: cpu.hpp,
-// onednn.hpp, eigen.hpp beside this file.
+// residual); where it overlaps x or w, that is a contract_error. multiply() below is the meaning, in double precision;
+// fast ones: cpu.hpp, onednn.hpp, eigen.hpp beside this file.
 #pragma once
 
 #include <molmo/core/error.hpp>
@@ -93,14 +93,14 @@ void multiply(const Reference&, const Rows& x, const P&... products) {
 
 namespace detail {
 
-/// Throws contract_error where the target of a product, [x.m][w.rows] elements of `size` bytes with rows `stride` apart,
-/// overlaps what the product reads.
+/// Throws contract_error where the target of a product overlaps what it reads. The target: [x.m][w.rows] elements of
+/// `size` bytes, rows `stride` apart.
 MOLMO_NOINLINE inline void check_product(const Rows& x, const WeightMatrix& w, const void* y, index_t stride,
                                          std::size_t size) {
   const Extent target = extent_of_rows(y, x.m, w.rows, stride, size);
   expects(apart(target, extent_of_rows(x.data, x.m, x.k, x.stride, sizeof(float))),
-          "molmo: on(ctx, y) = matmul(x, w): y overlaps x, every column of which is read for every column of y; write to "
-          "another tensor");
+          "molmo: on(ctx, y) = matmul(x, w): y overlaps x, every column of which is read for every column of y; write "
+          "to another tensor");
   const PanelBytes bytes = w.layout == Layout::panels ? panel_bytes(w.format, w.rows, w.cols)
                                                       : PanelBytes{w.rows * w.row_bytes(), 0};
   expects(apart(target, {w.data, bytes.data}) && apart(target, {w.scales, bytes.scales}),
@@ -126,8 +126,8 @@ class [[nodiscard]] Matmul {
   template <Expr Next>
   [[nodiscard]] auto then(const Next& next) && {
     static_assert(acc_use<Next> != AccUse::no,
-                  "molmo: .then(e): e does not read acc, so the product would be lost; write e with acc in it, or assign e "
-                  "without a matmul");
+                  "molmo: .then(e): e does not read acc, so the product would be lost; write e with acc in it, or "
+                  "assign e without a matmul");
     if constexpr (std::is_same_v<E, Acc>) {
       return Matmul<SX, SW, Next>(x_, w_, next);
     } else {

@@ -2,8 +2,9 @@
 // RMSNorm (Zhang and Sennrich 2019): y = w * x / sqrt(mean(x^2) + eps), per row. Statistics are always f32 or wider.
 //
 //   on(cpu, y) = rms_norm(x, weight, 1e-5);           weight: one per column, or none: rms_norm(x, 1e-5)
-// For bf16 and f16 activations the families differ in what is rounded first; see NormOrder. y may be x; where it overlaps
-// other rows of x, or the weight, that is a contract_error. The loop below is the meaning; its speed is in cpu.hpp.
+// For bf16 and f16 activations the families differ in what is rounded first; see NormOrder. y may be x; where it
+// overlaps other rows of x, or the weight, that is a contract_error. The loop below is the meaning; its speed is in
+// cpu.hpp.
 #pragma once
 
 #include <molmo/core/config.hpp>
@@ -60,9 +61,9 @@ MOLMO_NOINLINE void check_norm(const NormRows<T>& a) {
   const Extent target = extent_of_rows(a.y, a.rows, a.width, a.stride, sizeof(T));
   check_rows(a.y, a.x, target.bytes);
   const index_t row = a.width * static_cast<index_t>(sizeof(float));
-  expects((a.weight == nullptr || apart(target, {a.weight, row})) && (a.bias == nullptr || apart(target, {a.bias, row})),
-          "molmo: on(ctx, y) = rms_norm(x, ...) or layer_norm(x, ...): y overlaps the weight or the bias; write to another "
-          "tensor");
+  expects((!a.weight || apart(target, {a.weight, row})) && (!a.bias || apart(target, {a.bias, row})),
+          "molmo: on(ctx, y) = rms_norm(x, ...) or layer_norm(x, ...): y overlaps the weight or the bias; write to "
+          "another tensor");
 }
 
 struct RmsNormCall {
