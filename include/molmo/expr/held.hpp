@@ -6,7 +6,7 @@
 // without state (all of the library's) stay as they are and carry nothing.
 #pragma once
 
-#include <molmo/expr/pointwise.hpp>
+#include <molmo/expr/acc.hpp>
 
 namespace molmo::inline v0 {
 namespace detail {
@@ -71,32 +71,4 @@ inline constexpr bool enable_expr<detail::Held<F, A>> = true;
 template <class F, class A>
 inline constexpr AccUse acc_use<detail::Held<F, A>> = acc_use<A>;
 
-namespace detail {
-
-template <class F>
-inline constexpr bool has_state = !(std::is_empty_v<F> && std::is_default_constructible_v<F>);
-
-/// The node of a user's function f for one to three operands.
-template <class F, class First, class... Rest>
-constexpr auto map_function(const F& f, const First& first, const Rest&... rest) {
-  static_assert(std::is_class_v<F>,
-                "molmo: map(f, x): f is a function object or a generic lambda, called with numbers and SIMD registers "
-                "alike");
-  if constexpr (has_state<F>) {
-    static_assert(std::is_trivially_copyable_v<F>,
-                  "molmo: map(f, x): what f holds is copied like a number; let it hold numbers, pointers and views "
-                  "only");
-    const Held<F, First> held{FunctionOrNothing<F>(f), first};
-    if constexpr (sizeof...(Rest) == 0)
-      return map<call_f>(held);
-    else
-      return combine<call_f>(held, rest...);
-  } else if constexpr (sizeof...(Rest) == 0) {
-    return map<F>(first);
-  } else {
-    return combine<F>(first, rest...);
-  }
-}
-
-}  // namespace detail
 }  // namespace molmo::inline v0
