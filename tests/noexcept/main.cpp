@@ -2,7 +2,11 @@
 // Compiled with -fno-exceptions: all headers in one unit, a calculation, and an error that comes back as a value.
 #include "all_headers.hpp"
 
+#include <atomic>
 #include <cstdio>
+#if defined(__linux__)
+#include <sys/resource.h>
+#endif
 
 static_assert(!MOLMO_EXCEPTIONS);
 
@@ -32,10 +36,35 @@ void errors() {
   check(!impossible && impossible.error().code == errc::out_of_memory, "a tensor that is too large is an error");
 }
 
+// A pool whose threads the system refuses has fewer, and runs.
+void refused_threads() {
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  long pages = 0;
+  if (std::FILE* f = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(f, "%ld", &pages) != 1) pages = 0;
+    std::fclose(f);
+  }
+  rlimit before{};
+  if (pages == 0 || getrlimit(RLIMIT_AS, &before) != 0) return;
+  rlimit little = before;
+  little.rlim_cur = static_cast<rlim_t>(pages) * 4096 + (rlim_t{64} << 20);
+  if (setrlimit(RLIMIT_AS, &little) != 0) return;
+  {
+    molmo::ThreadPool pool(100);  // of 8 MB of stack each
+    std::atomic<int> calls{0};
+    molmo::run_parts(pool, [](void* n, int, int) { ++*static_cast<std::atomic<int>*>(n); }, &calls);
+    check(pool.threads() < 100, "there is no memory for the stacks of so many threads");
+    check(calls == pool.threads(), "all parts run on the threads that there are");
+  }
+  (void)setrlimit(RLIMIT_AS, &before);
+#endif
+}
+
 }  // namespace
 
 int main() {
   expressions();
   errors();
+  refused_threads();
   return failures == 0 ? 0 : 1;
 }

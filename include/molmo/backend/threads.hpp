@@ -1,39 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executor: who runs the parts of a parallel step; ThreadPool: the one that the library brings.
+// ThreadPool: the Executor that the library brings.
 //
 // The pool keeps threads - 1 workers. A step is announced by one atomic counter; workers that are awake see it within
 // a fraction of a microsecond, because they spin for a short while after each step before they sleep. They never spin
 // on a machine with fewer cores than threads, and a thread that spins for long keeps offering its core to others. The
 // callers divide the work by fixed rules, so results do not depend on how many threads there are, nor on which thread
 // runs which part. If a step is already running (a second session in another thread, or a nested call), the caller runs
-// all parts itself: the same result, no waiting, no deadlock.
+// all parts itself: the same result, no waiting, no deadlock. So it does in a child of fork(), which has no workers.
 #pragma once
 
-#include <molmo/core/platform.hpp>
+#include <molmo/backend/executor.hpp>
+#include <molmo/backend/worker_thread.hpp>
 
 #include <atomic>
 #include <memory>
+#include <new>
 #include <thread>
-#include <vector>
 #if MOLMO_AVX2 || defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 namespace molmo::inline v0 {
-
-/// Runs parts of a step. Derive from it to use threads of your own. A part may call run() again, and two threads may
-/// call it at once: where the parts cannot be handed out, the caller runs all of them itself. Kernels use up to 64 KB
-/// of stack. threads() never changes.
-class Executor {
- public:
-  using Body = void (*)(void* data, int part, int parts);
-
-  virtual ~Executor() = default;
-  /// The largest number of parts that run at the same time.
-  [[nodiscard]] virtual int threads() const noexcept = 0;
-  /// Calls body(data, part, parts) once for each part in [0, parts), parts = threads(), and returns when all are done.
-  virtual void run(Body body, void* data) noexcept = 0;
-};
 
 /// A fixed set of threads with static work and a low-latency barrier.
 class ThreadPool final : public Executor {
@@ -43,25 +30,32 @@ class ThreadPool final : public Executor {
   explicit ThreadPool(int threads) {
     const int cores = static_cast<int>(std::thread::hardware_concurrency());
     if (threads <= 0) threads = cores > 0 ? cores : 1;
+    if (threads > most_threads) threads = most_threads;
     spins_ = cores >= threads ? 4000 : 0;
-    workers_.reserve(static_cast<std::size_t>(threads - 1));
-    for (int i = 1; i < threads; ++i)
-      if (!start(i)) break;
-    parts_ = static_cast<int>(workers_.size()) + 1;
+    workers_.reset(new (std::nothrow) Worker[static_cast<std::size_t>(threads - 1)]);
+    if (workers_ == nullptr) return;
+    int started = 1;
+    for (; started < threads; ++started) {
+      Worker& w = workers_[static_cast<std::size_t>(started - 1)];
+      w.pool = this, w.index = started;
+      if (!w.thread.start(&Worker::main, &w)) break;
+    }
+    parts_ = started;
   }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool() override {
+    if (!process_.here()) return;  // there is nobody to wait for
     stop_.store(true, std::memory_order_relaxed);
     step_.fetch_add(1, std::memory_order_release);
     step_.notify_all();
-    for (auto& w : workers_) w.join();
+    for (int i = 0; i < parts_ - 1; ++i) workers_[static_cast<std::size_t>(i)].thread.join();
   }
 
   [[nodiscard]] int threads() const noexcept override { return parts_; }
 
   void run(Body body, void* data) noexcept override {
-    if (parts_ == 1 || busy_.exchange(true, std::memory_order_acquire)) {
+    if (parts_ == 1 || !process_.here() || busy_.exchange(true, std::memory_order_acquire)) {
       for (int part = 0; part < parts_; ++part) body(data, part, parts_);
       return;
     }
@@ -77,18 +71,17 @@ class ThreadPool final : public Executor {
   }
 
  private:
-  bool start(int index) {
-#if MOLMO_EXCEPTIONS
-    try {
-      workers_.emplace_back([this, index] { work(index); });
-    } catch (...) {
-      return false;
+  struct Worker {
+    detail::WorkerThread thread;
+    ThreadPool* pool = nullptr;
+    int index = 0;
+
+    static void* main(void* worker) {
+      const Worker& w = *static_cast<const Worker*>(worker);
+      w.pool->work(w.index);
+      return nullptr;
     }
-#else
-    workers_.emplace_back([this, index] { work(index); });
-#endif
-    return true;
-  }
+  };
 
   void work(int index) {
     unsigned seen = 0;
@@ -134,7 +127,7 @@ class ThreadPool final : public Executor {
 #endif
   }
 
-  static constexpr int hot_spins = 256;
+  static constexpr int hot_spins = 256, most_threads = 4096;
 
   // The counters that workers read are apart from those that they write.
   alignas(64) std::atomic<unsigned> step_{0};
@@ -146,7 +139,8 @@ class ThreadPool final : public Executor {
   void* data_ = nullptr;
   int parts_ = 1;
   int spins_ = 0;
-  std::vector<std::thread> workers_;
+  detail::ProcessMark process_;
+  std::unique_ptr<Worker[]> workers_;
 };
 
 }  // namespace molmo::inline v0

@@ -3,7 +3,7 @@
 //
 //   Xsimd cpu{8};          eight threads, the instruction set that this file is compiled for
 //   Xsimd cpu{executor};   your own threads
-//   cpu.exact()            the same threads; activations stay f32 where weights are q8 or q4 (slower; see ops/matmul/cpu.hpp)
+//   cpu.exact()            the same threads; activations stay f32 where weights are q8 or q4 (slower: ops/matmul/cpu.hpp)
 // This header has the machinery and pointwise assignment; each op's fast loop is in its room, ops/<op>/cpu.hpp, and
 // falls back to the plain loops of Reference where there is none. molmo/cpu.hpp includes them all.
 #pragma once
@@ -47,12 +47,15 @@ struct Xsimd : Reference {
   }
   [[nodiscard]] bool is_exact() const { return exact_; }
 
-  /// Calls body(part, parts) for all parts, at the same time; returns when all are done.
+  /// Calls body(part, parts) for all parts, at the same time; returns when all are done. They calculate with the
+  /// rounding mode of the caller; if some throw, the first exception is thrown here.
   template <class Body>
   void parallel(Body&& body) const {
     if (!shared_->executor) return body(0, 1);
     using B = std::remove_reference_t<Body>;
-    shared_->executor->run([](void* b, int part, int parts) { (*static_cast<B*>(b))(part, parts); }, std::addressof(body));
+    run_parts(
+        *shared_->executor, [](void* b, int part, int parts) { (*static_cast<B*>(b))(part, parts); },
+        const_cast<void*>(static_cast<const void*>(std::addressof(body))));
   }
   /// As parallel(), but the caller alone where the work is too small to share.
   template <class Body>

@@ -18,6 +18,9 @@
 #include <limits>
 #include <string>
 #include <vector>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
 
 using namespace molmo;
 
@@ -288,3 +291,21 @@ TEST_CASE("argmax: the first of the largest wherever it lies, NaN anywhere, zero
     REQUIRE(argmax(x.data(), n) == -1);
   }
 }
+
+#if defined(__SSE__)
+TEST_CASE("argmax: subnormal logits, also where the thread flushes them to zero") {
+  std::vector<float> x(1200, -1.0f);
+  x[700] = 1e-40f;
+  x[900] = 2e-40f;
+  x[1100] = 2e-40f;
+  const unsigned mode = _mm_getcsr();
+  for (const unsigned flush : {0u, 0x8000u, 0x0040u, 0x8040u}) {  // none, results, operands, both
+    _mm_setcsr(mode | flush);
+    const index_t best = argmax(x.data(), 1200), negative = argmax(x.data(), 600);
+    _mm_setcsr(mode);
+    CAPTURE(flush);
+    CHECK(best == 900);
+    CHECK(negative == 0);
+  }
+}
+#endif

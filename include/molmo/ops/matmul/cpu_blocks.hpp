@@ -19,7 +19,7 @@ struct ByteRows {
   static constexpr index_t block_bytes = 32 + sizeof(float) + sizeof(std::int32_t);
   static constexpr index_t most_blocks = Scratch::piece_bytes / block_bytes;  ///< 6144
   static constexpr index_t stack_blocks = 512;                                ///< 20 KB
-  index_t blocks, most;  ///< of a row, and of all
+  index_t blocks, most;                                                       ///< of a row, and of all
   std::int8_t* q;
   float* scale;
   std::int32_t* minus_sum;

@@ -19,7 +19,8 @@ namespace molmo::inline v0::detail {
 /// The sizes of tiles, for a register of V::size floats.
 template <class V>
 struct TileShape {
-  static_assert(V::size <= static_cast<int>(panel_rows), "molmo: the tiles of matmul have no registers of more than 16 floats");
+  static_assert(V::size <= static_cast<int>(panel_rows),
+                "molmo: the tiles of matmul have no registers of more than 16 floats");
   static constexpr int registers = static_cast<int>(panel_rows) / V::size;  ///< of one panel
   static constexpr int rows = V::size == 16 ? 8 : V::size == 8 ? 6 : 3;     ///< of x, at most
   /// Panels beside each other under `r` rows, at most; one row also takes every smaller number, more rows take 1.

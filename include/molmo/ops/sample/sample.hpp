@@ -53,6 +53,16 @@ struct SamplingOptions {
   return {};
 }
 
+namespace detail {
+
+/// A whole number that orders as x does, -0 (which is -1) below 0. Subnormal numbers count, whatever the thread's mode.
+[[nodiscard]] inline std::int32_t ordered(float x) {
+  const std::int32_t bits = std::bit_cast<std::int32_t>(x);
+  return bits < 0 ? bits ^ 0x7fffffff : bits;
+}
+
+}  // namespace detail
+
 /// The index of the largest logit, the first on ties; -1 where any is NaN. Floats are compared as whole numbers of the
 /// same order, because compilers turn that loop into SIMD (32 000 logits: 2 us; one by one 20 us).
 [[nodiscard]] inline index_t argmax(const float* logits, index_t n) {
@@ -64,8 +74,8 @@ struct SamplingOptions {
     const index_t end = n - begin < block ? n : begin + block;
     std::int32_t most = std::numeric_limits<std::int32_t>::lowest(), widest = 0;
     for (index_t i = begin; i < end; ++i) {
-      const std::int32_t bits = std::bit_cast<std::int32_t>(logits[i] + 0.0f);  // -0 becomes 0
-      const std::int32_t size = bits & magnitude, ordered = bits < 0 ? bits ^ magnitude : bits;
+      const std::int32_t size = std::bit_cast<std::int32_t>(logits[i]) & magnitude;
+      const std::int32_t ordered = detail::ordered(logits[i]);
       most = ordered > most ? ordered : most;
       widest = size > widest ? size : widest;
     }
@@ -73,8 +83,8 @@ struct SamplingOptions {
     if (most > largest) largest = most, best = begin;
   }
   if (best < 0) return -1;
-  const float value = std::bit_cast<float>(largest < 0 ? largest ^ magnitude : largest);
-  while (logits[best] != value) ++best;  // `best` was the first index of its block
+  if (largest == 0) best = 0, largest = -1;                                // zeros of both signs are the same
+  while (best < n - 1 && detail::ordered(logits[best]) < largest) ++best;  // from the start of its block
   return best;
 }
 
