@@ -9,6 +9,7 @@ the token ids, every hidden state, the logits and a cached greedy decode. Beside
     python tools/make_golden.py [--stories DIR] [--out DIR] [--only NAME ...]
 """
 import argparse
+import copy
 import json
 import math
 import platform
@@ -54,6 +55,7 @@ class Case:
     store: torch.dtype = torch.float32    # dtype of model.safetensors
     compute: torch.dtype = torch.float32  # dtype of the run
     padded: bool = False
+    long: int = 0  # tokens of one long prompt, of which a few rows of logits are kept
 
 
 def one(**kw) -> dict:
@@ -73,6 +75,10 @@ CASES = [
     # ... and in all three bands here.
     Case("llama_llama3rope_bands", LlamaConfig,
          one(head_dim=16, rope_scaling=dict(LLAMA3, original_max_position_embeddings=32))),
+    # Frequencies of the middle band that another order of operations rounds otherwise: far positions tell.
+    Case("llama_llama3rope_long", LlamaConfig,
+         one(head_dim=20, rope_theta=500000.0, max_position_embeddings=2048,
+             rope_scaling=dict(LLAMA3, factor=32.0, original_max_position_embeddings=24)), long=1500),
     Case("llama_gelu", LlamaConfig, one(hidden_act="gelu")),
     Case("llama_gelu_tanh", LlamaConfig, one(hidden_act="gelu_pytorch_tanh")),
     Case("llama_relu", LlamaConfig, one(hidden_act="relu")),
@@ -171,6 +177,17 @@ def padded_run(model, vocab: int) -> tuple[torch.Tensor, torch.Tensor, float]:
     return second[0], logits, (logits - single).abs().max().item()
 
 
+@torch.no_grad()
+def long_run(model, vocab: int, length: int) -> tuple[dict, float]:
+    """Every 100th row of logits and the last, and how far they lie from a run whose matrix products are in f64."""
+    ids = token_ids(length, vocab)
+    rows = torch.tensor(sorted({*range(99, length, 100), length - 1}))
+    logits = model(input_ids=ids, use_cache=False).logits.float()[0, rows]
+    other = copy.deepcopy(model).double()(input_ids=ids, use_cache=False).logits[0, rows]
+    return ({"long.ids": ids[0].int(), "long.rows": rows.int(), "long.logits": logits},
+            (logits - other).abs().max().item())
+
+
 def make_case(case: Case, out: Path) -> None:
     folder = out / case.name
     shutil.rmtree(folder, ignore_errors=True)
@@ -210,6 +227,11 @@ def make_case(case: Case, out: Path) -> None:
         tensors["padded.ids"], tensors["padded.logits"] = ids.int(), logits
         meta["padded_left"] = str(PAD)
         meta["padded_difference"] = f"{difference:.2e}"  # to the run of that row alone, in transformers itself
+    if case.long:
+        more, own = long_run(model, vocab, case.long)
+        tensors.update(more)
+        meta["long.own_error"] = f"{own:.2e}"
+        print(f"{case.name}: logits of {case.long} tokens differ by {own:.2e} in transformers itself")
     if exact is not model:
         for s in LENGTHS:
             want = forward(exact, token_ids(s, vocab))["logits"][0]
@@ -264,6 +286,23 @@ def make_norms(out: Path) -> None:
     print(f"norms: {differ} of {x.numel()} bf16 results differ by cast order")
 
 
+def llama3_sweep() -> dict[str, torch.Tensor]:
+    """inv_freq before and after llama3's scaling, of many sizes one after another: the f32 bits of transformers."""
+    cases = [(dim, theta, factor, original, low, high)
+             for dim in (20, 64, 80, 96, 128) for theta in (10000.0, 500000.0)
+             for factor, original, low, high in ((8, 8192, 1, 4), (32, 8192, 1, 4), (8, 32, 1, 4), (32, 24, 1, 4),
+                                                 (16, 1000, 2, 3), (5, 4096, 1, 32))]
+    plain, scaled = [], []
+    for dim, theta, factor, original, low, high in cases:
+        options = dict(hidden_size=dim * 2, num_attention_heads=2, rope_theta=theta, max_position_embeddings=131072)
+        plain.append(LlamaRotaryEmbedding(LlamaConfig(**options)).inv_freq)
+        scaling = dict(rope_type="llama3", factor=float(factor), low_freq_factor=float(low),
+                       high_freq_factor=float(high), original_max_position_embeddings=original)
+        scaled.append(LlamaRotaryEmbedding(LlamaConfig(rope_scaling=scaling, **options)).inv_freq)
+    return {"sweep.cases": torch.tensor(cases, dtype=torch.float32), "sweep.plain": torch.cat(plain),
+            "sweep.scaled": torch.cat(scaled)}
+
+
 @torch.no_grad()
 def make_rope(out: Path) -> None:
     """cos and sin of the first half (the second repeats it), inv_freq, and one rotated vector per position."""
@@ -291,6 +330,7 @@ def make_rope(out: Path) -> None:
         meta[name] = json.dumps(dict(options, head_dim=config.head_dim))
         plain = 1.0 / options["rope_theta"] ** (torch.arange(half, dtype=torch.float64) * 2 / config.head_dim)
         print(f"rope {name}: inv_freq against default in f64, last ratio {(rope.inv_freq[-1] / plain[-1]).item():.6f}")
+    tensors.update(llama3_sweep())
     folder = out / "rope"
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "golden.safetensors", metadata=meta)

@@ -111,6 +111,32 @@ TEST_CASE("golden models: embedding, every layer, final norm and logits", "[gold
   }
 }
 
+TEST_CASE("golden models: far positions of a long prompt", "[golden]") {
+  int checked = 0;
+  for (const GoldenCase& c : golden_cases()) {
+    const Golden g(c.folder);
+    if (!g.has("long.ids")) continue;
+    const auto model = c.load(c.folder);
+    const auto ids = g.ids("long.ids"), rows = g.ids("long.rows");
+    const auto want = g.floats("long.logits");
+    const index_t vocabulary = g.size("long.logits", 1);
+    // transformers' own rounding grows with the keys that are added up: four times that, as its error is one of two.
+    const double allowed = 4 * g.number("long.own_error");
+    for (const int backend : backends) {
+      CAPTURE(c.folder, backend);
+      const Trace t = whole(*model, backend, ids);
+      std::vector<float> got;
+      for (const std::int32_t r : rows) {
+        const auto some = row(t.logits, r, vocabulary);
+        got.insert(got.end(), some.begin(), some.end());
+      }
+      REQUIRE_CLOSE(got, want, allowed);
+    }
+    ++checked;
+  }
+  CHECK(checked == 1);
+}
+
 TEST_CASE("golden models: greedy decoding with a cache", "[golden]") {
   for (const GoldenCase& c : golden_cases()) {
     const auto model = c.load(c.folder);

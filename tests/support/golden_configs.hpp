@@ -62,6 +62,16 @@ inline constexpr LlmConfig llama_llama3rope_bands = [] {
   c.rope_original_max_position = 32;
   return c;
 }();
+inline constexpr LlmConfig llama_llama3rope_long = [] {
+  LlmConfig c = llama_llama3rope;
+  c.head_dim = 20;
+  c.n_layers = 1;
+  c.max_sequence_length = 2048;
+  c.rope_theta = 5e5;
+  c.rope_factor = 32;
+  c.rope_original_max_position = 24;
+  return c;
+}();
 inline constexpr LlmConfig with_activation(ActivationType a) {
   LlmConfig c = llama_default;
   c.n_layers = 1;
