@@ -69,13 +69,33 @@ TEST_CASE("read_work and stream_work add every float once") {
   CHECK(detail::stream_work<Lanes<>>(t.data(), n) == static_cast<float>(n / 2));
 }
 
-TEST_CASE("Walk goes through a table in pieces and starts again") {
-  detail::Walk walk{10, 4};
+TEST_CASE("TableWalk goes through a table in pieces and starts again") {
+  detail::TableWalk walk{10, 4};
   CHECK(walk.next() == 0);
   CHECK(walk.next() == 4);
   CHECK(walk.next() == 0);
-  detail::Walk whole{4, 4};
+  detail::TableWalk whole{4, 4};
   CHECK(whole.next() == 0);
   CHECK(whole.next() == 0);
+}
+
+TEST_CASE("measure_read's walk leaves out next to nothing of a table, whatever its length") {
+  using detail::probe_group;
+  for (index_t groups = 1; groups <= 500; ++groups) {
+    CAPTURE(groups);
+    const index_t floats = groups * probe_group;
+    detail::TableWalk walk = detail::walk_through(floats);
+    REQUIRE(walk.piece > 0);
+    REQUIRE(walk.piece <= detail::walk_piece);
+    REQUIRE(walk.piece % probe_group == 0);
+    index_t read = 0, expected = 0;
+    do {
+      REQUIRE(walk.next() == expected);
+      read += walk.piece;
+      expected = walk.at;
+    } while (expected != 0);
+    CHECK(read <= floats);
+    CHECK(read >= floats - floats / 20);
+  }
 }
 #endif

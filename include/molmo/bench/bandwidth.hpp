@@ -113,17 +113,26 @@ struct TableWalk {
 };
 inline constexpr index_t walk_piece = index_t{1} << 19;  // floats, 2 MB
 
+// Through a table of whole groups of rows, in the fewest pieces of one length, that leave out less than a group each.
+// Pieces of a fixed length would leave out half of a table that is a little longer than one, and that half decides
+// whether the table fits into a cache.
+[[nodiscard]] inline TableWalk walk_through(index_t floats) {
+  const index_t pieces = (floats + walk_piece - 1) / walk_piece;
+  return {floats, floats / pieces / probe_group * probe_group};
+}
+
 // How fast `floats` floats are read; each thread has its own share, a whole number of groups of rows.
 template <class Arch>
 Rate read_rate(const Xsimd<Arch>& cpu, const float* data, index_t floats, Effort effort,
                ReadOrder order = ReadOrder::best) {
   using V = Lanes<Arch>;
   const index_t share = (std::max)(floats / cpu.threads() / probe_group, index_t{1}) * probe_group;
-  const index_t piece = (std::min)(share, walk_piece / probe_group * probe_group);
+  const TableWalk whole = walk_through(share);
+  const index_t piece = whole.piece;
   const index_t repeats =
       piece < share ? 1 : (std::max)(walk_piece / share, index_t{1});  // a small table, several times
   const auto reader = [&](auto work) {
-    return [&, work, walk = TableWalk{share, piece}]() mutable {
+    return [&, work, walk = whole]() mutable {
       const index_t at = walk.next();
       cpu.parallel([&](int part, int) {
         for (index_t i = 0; i < repeats; ++i) keep(work(data + part * share + at, piece));
