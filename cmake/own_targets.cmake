@@ -39,6 +39,63 @@ function(molmo_own_target target)
   endif()
 endfunction()
 
+# molmo_harden(<target>): what compilers offer against the use of mistakes by strangers' files, as far as this one has
+# it; where sanitizers look for the mistakes themselves, nothing. The property MOLMO_HARDENED says what was found:
+#   pie relro  the program lies at a random address; its tables of addresses are read-only from the start
+#   stack      arrays on the stack are followed by a secret that a write beyond them destroys
+#   cf         jumps to computed addresses end only where jumps may end
+#   fortify    memcpy, printf and the like check the sizes that the compiler knows; optimised builds only
+function(molmo_harden target)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang" OR CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    return()
+  endif()
+  include(CheckCXXCompilerFlag)
+  include(CheckCXXSourceCompiles)
+  include(CheckLinkerFlag)
+  include(CheckPIESupported)
+  set(found "")
+  check_pie_supported(LANGUAGES CXX)
+  if(CMAKE_CXX_LINK_PIE_SUPPORTED)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    list(APPEND found pie)
+  endif()
+  check_linker_flag(CXX "LINKER:-z,relro,-z,now" molmo_has_relro)
+  if(molmo_has_relro)
+    target_link_options(${target} PRIVATE "LINKER:-z,relro,-z,now")
+    list(APPEND found relro)
+  endif()
+  check_cxx_compiler_flag(-fstack-protector-strong molmo_has_stack_protector)
+  if(molmo_has_stack_protector)
+    target_compile_options(${target} PRIVATE -fstack-protector-strong)
+    list(APPEND found stack)
+  endif()
+  check_cxx_compiler_flag(-fcf-protection=full molmo_has_cf_protection)            # x86
+  check_cxx_compiler_flag(-mbranch-protection=standard molmo_has_branch_protection)  # Arm
+  if(molmo_has_cf_protection)
+    target_compile_options(${target} PRIVATE -fcf-protection=full)
+    list(APPEND found cf)
+  elseif(molmo_has_branch_protection)
+    target_compile_options(${target} PRIVATE -mbranch-protection=standard)
+    list(APPEND found cf)
+  endif()
+  # Level 3 needs g++ 12 or clang 9 and glibc 2.34; older ones take it for level 2, or for a mistake.
+  foreach(level IN ITEMS 3 2)
+    set(CMAKE_REQUIRED_FLAGS "-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${level} -Werror")
+    check_cxx_source_compiles("#include <cstring>
+      #if !defined(__USE_FORTIFY_LEVEL) || __USE_FORTIFY_LEVEL < ${level}
+      #error no such level
+      #endif
+      int main() {}" molmo_has_fortify_${level})
+    if(molmo_has_fortify_${level})
+      target_compile_options(${target} PRIVATE
+        "$<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=${level}>")
+      list(APPEND found fortify)
+      break()
+    endif()
+  endforeach()
+  set_target_properties(${target} PROPERTIES MOLMO_HARDENED "${found}")
+endfunction()
+
 # molmo_link_available(<target>): every component whose package was found, with MOLMO_HAS_XSIMD=1 and so on. For our own
 # executables only: the library itself never asks.
 function(molmo_link_available target)
