@@ -8,11 +8,15 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <limits>
+#include <span>
 #include <string>
 
+#include "molmo/command_line.hpp"
 #include "molmo/commands.hpp"
 #include "molmo/terminal.hpp"
 
@@ -42,8 +46,8 @@ void add_backend_options(CLI::App& app, BackendArgs& args) {
                                known ? "is not compiled into this program" : "is no backend", choices);
           },
           ""));
-  app.add_option("-t,--threads", args.threads,
-                 "threads (default: $MOLMO_NUM_THREADS, else one per core,\nbut no more than one per 4 MB of weights)")
+  add_number(app, "-t,--threads", args.threads, 1, most_threads,
+             "threads (default: $MOLMO_NUM_THREADS, else one per core,\nbut no more than one per 4 MB of weights)")
       ->type_name("N");
 }
 
@@ -57,6 +61,10 @@ void add_json_option(CLI::App& app, bool& json) {
   app.add_flag("--json", json, "print one JSON object instead of text");
 }
 
+void add_context(CLI::App& app, index_t& context, const char* help) {
+  add_number(app, "-c,--context", context, index_t{1}, longest_context, help)->type_name("N");
+}
+
 CLI::App* add_generate(CLI::App& app, GenerateArgs& args) {
   CLI::App* sub = app.add_subcommand("generate", "continue a text");
   add_model_folder(*sub, args.directory);
@@ -64,20 +72,24 @@ CLI::App* add_generate(CLI::App& app, GenerateArgs& args) {
                   "the text to continue; \"\": begin with nothing, \"-\": read standard input")
       ->type_name("TEXT");
   sub->add_option("-f,--prompt-file", args.prompt_file, "read the text to continue from a file")->type_name("FILE");
-  sub->add_option("-n,--max-new", args.max_new, "tokens to generate at most (default: 256)")->type_name("N");
-  sub->add_option("-T,--temperature", args.temperature,
-                  "0: greedy, the likeliest token; 1: as the model says; above: wilder")
-      ->type_name("T");
-  sub->add_option("-k,--top-k", args.top_k, "draw among the K likeliest tokens only; 0: off")->type_name("K");
-  sub->add_option("-P,--top-p", args.top_p, "draw among the likeliest that have P of the probability; 1: off")
-      ->type_name("P");
-  sub->add_option("-s,--seed", args.seed, "another seed, another text; the same seed, the same text (default: 0)")
-      ->type_name("S");
-  sub->add_option("-c,--context", args.context,
-                  "positions of the KV cache (default: what the text needs, at most the model's)")
+  add_number(*sub, "-n,--max-new", args.max_new, index_t{0}, longest_context,
+             "tokens to generate at most (default: 256)")
       ->type_name("N");
+  add_real(*sub, "-T,--temperature", args.temperature,
+           "0: greedy, the likeliest token; 1: as the model says; above: wilder")
+      ->type_name("T");
+  add_number(*sub, "-k,--top-k", args.top_k, index_t{0}, longest_context,
+             "draw among the K likeliest tokens only; 0: off")
+      ->type_name("K");
+  add_real(*sub, "-P,--top-p", args.top_p, "draw among the likeliest that have P of the probability; 1: off")
+      ->type_name("P");
+  add_number(*sub, "-s,--seed", args.seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max(),
+             "another seed, another text; the same seed, the same text (default: 0)")
+      ->type_name("S");
+  add_context(*sub, args.context, "positions of the KV cache (default: what the text needs, at most the model's)");
   add_backend_options(*sub, args.run);
-  sub->add_flag("--stats", args.stats, "afterwards, speeds and their share of this machine's limit on standard error");
+  sub->add_flag("--stats", args.stats,
+                "afterwards, speeds and their share of this machine's limits, as of molmo bench, on standard error");
   add_json_option(*sub, args.json);
   sub->add_flag("--echo", args.echo, "print the prompt before its continuation");
   sub->add_flag("--special", args.special, "let special tokens spelled out in the prompt (<|...|>) be those tokens");
@@ -97,9 +109,7 @@ Examples:
 CLI::App* add_inspect(CLI::App& app, InspectArgs& args) {
   CLI::App* sub = app.add_subcommand("inspect", "what a model folder holds, what it needs, whether it runs here");
   add_model_folder(*sub, args.directory);
-  sub->add_option("-c,--context", args.context,
-                  "plan the memory for so many positions (default: the model's, at most 4096)")
-      ->type_name("N");
+  add_context(*sub, args.context, "plan the memory for so many positions (default: the model's, at most 4096)");
   add_file_options(*sub, args.files);
   add_json_option(*sub, args.json);
   sub->footer(
@@ -118,24 +128,26 @@ CLI::App* add_bench(CLI::App& app, BenchArgs& args) {
   sub->add_option("--config", args.config, "a compiled-in model with random weights (default: shakespeare)")
       ->type_name("NAME");
   sub->add_option("--format", args.format, "f32|bf16|f16|q8|q4: of the random weights (default: bf16)")->type_name("F");
-  sub->add_option("--prefill", args.prefill, "tokens of the prompt (default: 128)")->type_name("N");
-  sub->add_option("--decode", args.decode, "tokens generated after it (default: 64)")->type_name("N");
-  sub->add_option("-r,--repeat", args.repeat,
-                  "repetitions, of which the median counts (default: 5; no new one after 30 s)")
+  constexpr index_t most = index_t{1} << 24;
+  add_number(*sub, "--prefill", args.prefill, index_t{1}, most, "tokens of the prompt (default: 128)")->type_name("N");
+  add_number(*sub, "--decode", args.decode, index_t{0}, most, "tokens generated after it (default: 64)")
       ->type_name("N");
-  sub->add_flag("!--no-ops", args.ops, "do not time the ops one by one");
+  add_number(*sub, "-r,--repeat", args.repeat, 1, 1000000,
+             "repetitions, of which the median counts (default: 5; no new one after 30 s)")
+      ->type_name("N");
+  sub->add_flag_callback(
+      "--no-ops", [&args] { args.ops = false; }, "do not time the ops one by one");
   add_backend_options(*sub, args.run);
-  CLI::Option* json = sub->add_flag("--json", args.json, "print one JSON object instead of text");
-  CLI::Option* csv = sub->add_flag("--csv", args.csv, "print lines of table,row,column,value");
-  CLI::Option* markdown = sub->add_flag("--markdown", args.markdown, "print markdown tables");
-  json->excludes(csv)->excludes(markdown);
-  csv->excludes(markdown);
+  add_json_option(*sub, args.json);
+  sub->add_flag("--csv", args.csv, "print lines of table,row,column,value");
+  sub->add_flag("--markdown", args.markdown, "print markdown tables");
   sub->footer("Configs: " + model_names() + R"(
 
 Prints the machine's limits; each op of a decode step and of the prefill with its share of the limit; tokens per second;
 time to the first token, load time, memory; the latency of decode steps with its quantiles and a histogram.
 The limit of decode is the time to read its weights and KV cache once, at the bandwidth measured for a set of that size;
-that of prefill is the time of its multiply-adds at the measured f32 peak. Same run, same threads.
+that of prefill is the time of its multiply-adds at the measured f32 peak. Same run, same threads, or one of them where
+that is faster. `molmo generate --stats` prints shares of the same limits.
 
 Examples:
   molmo bench
@@ -171,11 +183,12 @@ CLI::App* add_perplexity(CLI::App& app, PerplexityArgs& args) {
   CLI::App* sub = app.add_subcommand("perplexity", "how surprising a text is to a model");
   add_model_folder(*sub, args.directory);
   sub->add_option("-f,--text", args.text_file, "the text, UTF-8; \"-\": standard input")->required()->type_name("FILE");
-  sub->add_option("-c,--context", args.context, "positions of a window (default: the model's, at most 4096)")
+  add_context(*sub, args.context, "positions of a window (default: the model's, at most 4096)");
+  add_number(*sub, "--stride", args.stride, index_t{1}, longest_context,
+             "from one window to the next (default: as --context)")
       ->type_name("N");
-  sub->add_option("--stride", args.stride, "from one window to the next (default: as --context)")->type_name("N");
-  sub->add_option("--bos", args.bos,
-                  "the token before every window (default: the one that\nthe tokenizer puts before a text, if any)")
+  add_number(*sub, "--bos", args.bos, std::int64_t{0}, std::int64_t{std::numeric_limits<std::int32_t>::max()},
+             "the token before every window (default: the one that\nthe tokenizer puts before a text, if any)")
       ->type_name("ID");
   sub->add_flag("--no-bos", args.no_bos, "none before any window");
   add_backend_options(*sub, args.run);
@@ -226,16 +239,19 @@ Exit codes:   0 done, 1 failed (one sentence on standard error says why), 2 wron
   models_app->footer("");
   for (CLI::App* sub : app.get_subcommands({})) sub->set_help_flag("-h,--help", "this text");
 
+  const std::span<char* const> args(argv + 1, argv + std::max(argc, 1));
+  const auto wrong_usage = [](const std::string& message) {
+    fmt::print(stderr, "{} {}\n", red("molmo:", stderr), message);
+    return exit_usage;
+  };
+  if (const std::string message = unknown_command(app, args); !message.empty()) return wrong_usage(message);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // help and version
     app.exit(e);
     return std::fflush(stdout) == 0 ? exit_ok : exit_failure;
   } catch (const CLI::ParseError& e) {
-    std::string about_help = "molmo --help";
-    for (const CLI::App* sub : app.get_subcommands()) about_help = "molmo " + sub->get_name() + " --help";
-    fmt::print(stderr, "{} {}; see {}\n", red("molmo:", stderr), e.what(), about_help);
-    return exit_usage;
+    return wrong_usage(usage_message(app, e, args));
   }
   if (generate_app->parsed()) return report(generate(generate_args));
   if (inspect_app->parsed()) return report(inspect(inspect_args));

@@ -51,9 +51,25 @@ run 0 --help; prints "Exit codes" help; quiet help
 for command in generate inspect bench quantize perplexity models; do run 0 $command --help; prints "Usage: molmo $command" "help of $command"; done
 run 0 --version; prints "^molmo [0-9]*\.[0-9]*\.[0-9]*" version; prints "^compiler" version; prints "^backends.*reference" version
 fails 2 "Usage"
-fails 2 "nonsense" nonsense
+for command in chat tokenize nonsense; do
+  fails 2 "no command '$command'; there are generate, inspect" $command
+  fails 2 "no command '$command'" $command --help
+  fails 2 "no command '$command'" --help $command
+done
+fails 2 "no command 'genrate'; did you mean generate?" genrate "$demo" -p a
+fails 2 "did you mean quantize?" quantise --help
+fails 2 "did you mean --help?" help
 fails 2 "molmo generate --help" generate
-fails 2 "turbo" generate "$demo" --prompt a --turbo
+fails 2 "generate has no option '--turbo'; see molmo generate --help" generate "$demo" --prompt a --turbo
+fails 2 "no option '--promt'; did you mean --prompt?" generate "$demo" --promt x
+fails 2 "no option '--promt'; did you mean --prompt?" generate "$demo" --promt=x
+fails 2 "no option '--temp'; did you mean --temperature?" generate "$demo" -p a --temp 1
+fails 2 "no option '--fromat'; did you mean --format?" quantize "$demo" --fromat q8 --out new
+fails 2 "no option '-x'; see" generate "$demo" -p a -x
+fails 2 "write --prompt behind the command" --prompt x generate "$demo"
+fails 2 "the argument 'more'; see molmo generate --help" generate "$demo" more words -p a
+run 0 bench --help
+grep -q -e "{false}" -e "Excludes" out && bad "the help of bench shows the inside of options"
 
 # --- texts
 run 0 generate "$demo" --prompt "ROMEO:" --max-new 40 --temperature 0; cp out greedy; quiet generate
@@ -113,6 +129,10 @@ grep -q ', *[]}]' out && bad "bench --json: a comma before a bracket"
 [ "$(tail -c 2 out)" = "}" ] || bad "bench --json: something after the object"
 [ "$(json "latency;steps")" = 8 ] || bad "bench --json: a latency for each decoded token"
 [ "$(json "decode_ops;1;calls")" = 4 ] || bad "bench --json: an op of each layer"
+run 0 bench "$demo" --prefill 1 --decode 9 --repeat 1 --no-ops --json
+bytes=$(json "decode;bytes_per_token")
+run 0 generate "$demo" --prompt "" -n 10 --json
+[ "$(json prompt_tokens)" = 1 ] && [ "$(json "stats;bytes_per_token")" = "$bytes" ] || bad "generate and bench count other bytes of a token, $bytes in bench"
 run 0 bench --config stories260k --prefill 8 --decode 4 --repeat 1 --threads 1 --format q8 --csv
 [ "$(head -n 1 out)" = "table,row,column,value" ] || bad "bench --csv: header"
 [ "$(grep -v -c '^[a-z_]*,[^,]*,[a-z0-9_]*,-\{0,1\}[0-9.e+-]*$' out)" -eq 1 ] || bad "bench --csv: a line is no table,row,column,value"
@@ -121,7 +141,7 @@ run 0 bench --config stories260k --prefill 8 --decode 0 --repeat 1 --threads 1 -
 prints "^| q k v " "bench --markdown"; prints "^|--" "bench --markdown"
 run 0 bench --config stories260k --prefill 8 --decode 4 --repeat 1 --threads 1 --no-ops
 grep -q "gate up" out && bad "bench --no-ops times ops"
-fails 2 "exclude" bench --config stories260k --json --csv
+fails 2 "one of --json, --csv and --markdown" bench --config stories260k --json --csv
 run 0 models; prints "shakespeare" models; prints "olmo2_1b.*allenai/OLMo-2-0425-1B" models
 run 0 models --json; json "models;0;name" > /dev/null
 
@@ -233,11 +253,22 @@ MOLMO_NUM_THREADS=many "$molmo" generate "$demo" -p a > out 2> err; [ $? -eq 2 ]
 # --- wrong usage
 fails 2 "no prompt" generate "$demo"
 fails 2 "not both" generate "$demo" -p a -f prompt
+fails 2 "max-new is '99999999999999999999'; it must be a whole number from 0 to" generate "$demo" -p a -n 99999999999999999999
+for seed in -1 18446744073709551616 100000000000000000000000 1.5 0x10 ten; do
+  fails 2 "seed is '$seed'; it must be a whole number from 0 to 18446744073709551615" generate "$demo" -p a --seed $seed
+done
+run 0 generate "$demo" -p a -n 1 --seed 18446744073709551615 --json; [ "$(json "options;seed")" = 18446744073709551615 ] || bad "the largest seed"
+fails 2 "top-k is '9223372036854775808'" generate "$demo" -p a --top-k 9223372036854775808
+fails 2 "threads is '4294967297'" generate "$demo" -p a --threads 4294967297
+fails 2 "temperature is '1e400'" generate "$demo" -p a --temperature 1e400
+fails 2 "bos is '4294967296'" perplexity "$demo" --text prompt --bos 4294967296
+fails 2 "context is '0'" generate "$demo" -p a --context 0
+fails 2 "repeat is '0'" bench --repeat 0
 fails 2 "temperature" generate "$demo" -p a --temperature -1
 fails 2 "temperature" generate "$demo" -p a --temperature nan
 fails 2 "temperature" generate "$demo" -p a --temperature warm
 fails 2 "top_p" generate "$demo" -p a --top-p 1.5
-fails 2 "top_k" generate "$demo" -p a --top-k -3
+fails 2 "top-k is '-3'" generate "$demo" -p a --top-k -3
 fails 2 "max-new" generate "$demo" -p a --max-new -1
 fails 2 "max-new" generate "$demo" -p a --max-new 99999999999999999999
 fails 2 "context" generate "$demo" -p a --context -5
@@ -253,6 +284,8 @@ fails 2 "prefill" bench --prefill 0
 
 # --- folders that are no model, or a damaged one
 fails 1 "does not exist" generate nowhere -p a
+fails 1 "model folder 'nowhere' does not exist" generate nowhere
+fails 1 "model folder 'nowhere' does not exist" perplexity nowhere --text nothing
 fails 1 "is not a folder" generate "$demo/config.json" -p a
 fails 1 "does not exist" inspect nowhere
 fails 1 "does not exist" bench nowhere
@@ -335,6 +368,17 @@ if command -v timeout > /dev/null && timeout --preserve-status 5 true 2> /dev/nu
   code=$?
   [ $code -eq 130 ] || bad "SIGINT while a text is read ends with $code instead of 130"
   [ ! -s out ] || bad "an interrupted perplexity printed something"
+  # shellcheck disable=SC2086
+  timeout --preserve-status -s INT 2 "$molmo" $long --context 200000 -p x --json > out 2> err
+  code=$?
+  [ $code -eq 130 ] || bad "SIGINT with --json ends with $code instead of 130"
+  [ "$(json finish_reason)" = interrupted ] || bad "SIGINT with --json: finish_reason"
+  grep -q '"limit_read_bytes_per_second": *null' out || bad "an interrupted generate still measures the machine"
+  # Random weights are drawn for many seconds; -k: no reaction within 20 s is none.
+  timeout --preserve-status -k 20 -s INT 2 "$molmo" bench --config olmo2_1b --format q4 > out 2> err
+  code=$?
+  [ $code -eq 130 ] || grep -q "memory are available" err || bad "SIGINT while weights are drawn ends with $code instead of 130"
+  [ ! -s out ] || bad "an interrupted bench printed something"
 fi
 
 echo "$checks calls, $failures failures"

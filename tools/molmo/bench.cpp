@@ -285,20 +285,15 @@ std::string json_of(const Report& r) {
 
 result<int> bench(const BenchArgs& args) {
   const double begin = seconds_now();
-  constexpr index_t most = index_t{1} << 24;
-  if (args.prefill < 1 || args.prefill > most)
-    return usage_error(text("--prefill is ", args.prefill, "; it must be between 1 and ", most));
-  if (args.decode < 0 || args.decode > most)
-    return usage_error(text("--decode is ", args.decode, "; it must be between 0 and ", most));
-  if (args.repeat < 1) return usage_error(text("--repeat is ", args.repeat, "; it must be at least 1"));
+  if (args.json + args.csv + args.markdown > 1) return usage_error("give one of --json, --csv and --markdown");
   if (!args.directory.empty() && !args.config.empty()) return usage_error("give a model folder or --config, not both");
   if (!format_named(args.format))
     return usage_error(text("--format is ", in_quotes(args.format), "; it must be f32, bf16, f16, q8 or q4"));
   const Interrupts interrupts;
   const bool random = args.directory.empty();
   const std::string config = args.config.empty() ? "shakespeare" : args.config;
-  const result<Opened> opened =
-      random ? draw_model(config, args.format, args.run) : open_model(args.directory, args.run, interrupts.token());
+  const result<Opened> opened = random ? draw_model(config, args.format, args.run, interrupts.token())
+                                       : open_model(args.directory, args.run, interrupts.token());
   if (!opened) return ended(interrupts, fail(opened.error()));
   const LlmConfig& c = opened->file;
   const result<std::unique_ptr<AnySession>> session =
@@ -316,9 +311,7 @@ result<int> bench(const BenchArgs& args) {
            .prefill = args.prefill,
            .decode = args.decode};
   r.prefill_flops = prefill_flops_of(c, args.prefill);
-  r.decode_bytes =
-      opened->weights_per_token +
-      static_cast<double>(kv_bytes_of(c)) * (static_cast<double>(args.prefill) + static_cast<double>(args.decode) / 2);
+  r.decode_bytes = decode_bytes(*opened, args.prefill, args.decode);
 
   const int threads = opened->ready.threads;
   r.session_bytes = opened->ready.model->plan({.context = args.prefill + args.decode}).total();
@@ -330,8 +323,8 @@ result<int> bench(const BenchArgs& args) {
   r.peak_bytes = peak_memory();
   m = {};  // that was the warm-up
 
-  const Limits before = measure_limits(threads, r.decode_bytes);
-  if (args.ops) r.machine = measure_machine_limits(threads);
+  const Limits before = measure_limits(threads, r.decode_bytes, interrupts.token());
+  if (args.ops) r.machine = measure_machine_limits(threads, interrupts.token());
   ProgressBar bar("measuring", interrupts.token());
   const double start = seconds_now();
   for (int i = 0; i < args.repeat; ++i) {
@@ -346,18 +339,18 @@ result<int> bench(const BenchArgs& args) {
   if (args.ops) {
     const index_t past = args.prefill + args.decode / 2;
     if (args.decode > 0)
-      r.decode_ops = time_ops(*opened, 1, past, ops_seconds, [&] {
+      r.decode_ops = time_ops(*opened, 1, past, ops_seconds, interrupts.token(), [&] {
         (*session)->rewind(past);
         (void)(*session)->decode(prompt[0]);
       });
     const index_t tokens = std::min(args.prefill, step_tokens);
-    r.prefill_ops = time_ops(*opened, tokens, 0, ops_seconds, [&] {
+    r.prefill_ops = time_ops(*opened, tokens, 0, ops_seconds, interrupts.token(), [&] {
       (*session)->rewind();
-      (void)(*session)->prefill(std::span(prompt).first(static_cast<std::size_t>(tokens)));
+      (void)(*session)->prefill(std::span(prompt).first(static_cast<std::size_t>(tokens)), interrupts.token());
     });
-    if (interrupts.requested()) return interrupts.exit_code();
   }
-  const Limits after = measure_limits(threads, r.decode_bytes);
+  const Limits after = measure_limits(threads, r.decode_bytes, interrupts.token());
+  if (interrupts.requested()) return interrupts.exit_code();
   r.limits = {std::max(before.read, after.read), std::max(before.flops, after.flops)};
   r.repetitions = m.prefill.size();
   r.prefill_rate = spread_of(m.prefill);

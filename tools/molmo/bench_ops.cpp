@@ -81,10 +81,10 @@ struct Step {
     });
   }
 
-  void once() {
+  void once(const std::stop_token& stop) {
     std::fill_n(seconds, int{ops}, 0.0);
     const Rows from_x{normed, tokens, c.d_model, c.d_model};
-    for (index_t layer = 0; layer < c.n_layers; ++layer) {
+    for (index_t layer = 0; layer < c.n_layers && !stop.stop_requested(); ++layer) {
       const LayerMatrices m = layer_matrices(model.ready.index, model.ready.weights, layer);
       norm(normed);
       timed(qkv, [&] { m.k.data == nullptr ? run.product(from_x, m.q, wide) : run.products(from_x, m, wide); });
@@ -111,7 +111,7 @@ struct Step {
 
 }  // namespace
 
-OpFigures time_ops(const Opened& model, index_t tokens, index_t past, double max_seconds,
+OpFigures time_ops(const Opened& model, index_t tokens, index_t past, double max_seconds, const std::stop_token& stop,
                    const std::function<void()>& whole_step) {
   const LlmConfig& c = model.file;
   Step step{model, c, tokens, past, *model.ready.ops};
@@ -120,9 +120,10 @@ OpFigures time_ops(const Opened& model, index_t tokens, index_t past, double max
   const double start = now();
   constexpr int least = 5, most = 201;  // odd: the median is one of them
   for (int round = -1; round < most && (round < least || now() - start < max_seconds); ++round) {
-    step.once();
+    step.once(stop);
     const double before = now();
     whole_step();
+    if (stop.stop_requested()) return {};
     if (round < 0) continue;  // a warm-up
     whole.push_back(now() - before);
     for (int i = 0; i < ops; ++i) seconds[i].push_back(step.seconds[i]);

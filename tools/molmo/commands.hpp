@@ -18,6 +18,9 @@ using molmo::result;
 
 inline constexpr int exit_ok = 0, exit_failure = 1, exit_usage = 2, exit_interrupted = 130, exit_pipe_closed = 141;
 
+inline constexpr index_t longest_context = index_t{1} << 32;  ///< of molmo's sessions
+inline constexpr int most_threads = 1024;
+
 /// How the files of a model folder are read.
 struct FileArgs {
   bool copy = false, follow_symlinks = false;  ///< as in molmo::LoadOptions

@@ -20,7 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr index_t longest_context = index_t{1} << 32;  // of molmo's sessions
 constexpr std::size_t longest_prompt = std::size_t{64} << 20;
 
 result<std::string> read_prompt(const GenerateArgs& args) {
@@ -81,11 +80,11 @@ const char* words_for(StopReason reason) {
 struct Figures {
   Generated done;
   double first_token = 0;
-  double weights_per_token = 0;  // bytes
+  double step_bytes = 0;  // that a token reads
   Limits limits;
 
   [[nodiscard]] double decode_share() const {
-    return limits.read > 0 ? weights_per_token * done.decode_rate() / limits.read : 0;
+    return limits.read > 0 ? step_bytes * done.decode_rate() / limits.read : 0;
   }
   [[nodiscard]] double prefill_share(const LlmConfig& c) const {
     const double flops = prefill_flops_of(c, done.prompt_tokens);
@@ -109,10 +108,11 @@ void print_stats(const Opened& model, const Figures& f) {
     out += fmt::format(", then {} tokens/s", rate_text(g.decode_rate()));
     if (f.limits.read > 0)
       out += fmt::format(
-          ", {:.1f} % of the limit\nlimit    {} tokens/s: {} of weights per token, and {}/s of reading so much, "
-          "measured",
-          100 * f.decode_share(), rate_text(f.limits.read / f.weights_per_token), bytes_text(f.weights_per_token),
-          bytes_text(f.limits.read));
+          ", {:.1f} % of the limit\nlimit    {} tokens/s: a token reads {} of weights and KV cache, and so much can be "
+          "read at {}/s by {} (measured)",
+          100 * f.decode_share(), rate_text(f.limits.read / f.step_bytes), bytes_text(f.step_bytes),
+          bytes_text(f.limits.read),
+          model.ready.threads == 1 ? "one thread" : fmt::format("{} threads, or by one", model.ready.threads));
   }
   fmt::print(stderr, "\n{}\n", dim(out, stderr));
 }
@@ -146,7 +146,8 @@ std::string json_of(const GenerateArgs& args, const Opened& model, const Figures
   number("first_token_seconds", f.first_token);
   number("prefill_tokens_per_second", g.prefill_rate());
   number("decode_tokens_per_second", g.decode_rate());
-  number("weight_bytes_per_token", f.weights_per_token);
+  number("weight_bytes_per_token", model.weights_per_token);
+  number("bytes_per_token", f.step_bytes);
   number("limit_read_bytes_per_second", f.limits.read);
   number("limit_flops_per_second", f.limits.flops);
   number("prefill_share_of_limit", f.prefill_share(model.file));
@@ -156,8 +157,6 @@ std::string json_of(const GenerateArgs& args, const Opened& model, const Figures
 
 // As many positions as the text can need, but not more than the model was trained for.
 result<index_t> context_for(const GenerateArgs& args, const LlmConfig& config, index_t prompt) {
-  if (args.context < 0 || args.context > longest_context)
-    return usage_error(text("--context is ", args.context, "; it must be between 1 and ", longest_context));
   const index_t longest = args.context > 0 ? args.context : config.max_sequence_length;
   if (prompt > longest)
     return fail(errc::context_full, text("the prompt has ", prompt, " tokens, more than the ", longest,
@@ -173,8 +172,7 @@ result<index_t> context_for(const GenerateArgs& args, const LlmConfig& config, i
 result<int> generate(const GenerateArgs& args) {
   const SamplingOptions asked{args.temperature.value_or(0), args.top_k.value_or(0), args.top_p.value_or(1), args.seed};
   if (status s = molmo::check(asked); !s) return fail(s.error());
-  if (args.max_new < 0 || args.max_new > longest_context)
-    return usage_error(text("--max-new is ", args.max_new, "; it must be between 0 and ", longest_context));
+  if (status s = check_folder(args.directory); !s) return fail(s.error());  // before it waits for a prompt
   const result<std::string> prompt = read_prompt(args);
   if (!prompt) return fail(prompt.error());
 
@@ -237,13 +235,14 @@ result<int> generate(const GenerateArgs& args) {
   pass_on(decoder.finish());
 
   figures.done = *done;
-  figures.weights_per_token = opened->weights_per_token;
-  if (args.stats || args.json) figures.limits = measure_limits(opened->ready.threads, figures.weights_per_token);
+  figures.step_bytes = decode_bytes(*opened, done->prompt_tokens, std::max<index_t>(done->new_tokens - 1, 0));
+  if ((args.stats || args.json) && done->reason != StopReason::stop_token)
+    figures.limits = measure_limits(opened->ready.threads, figures.step_bytes, interrupts.token());
   if (args.json)
     out.write(json_of(args, *opened, figures, sampling, *prompt, collected));
   else
     out.write("\n");
-  const int code = done->reason == StopReason::stop_token ? interrupts.exit_code() : exit_ok;
+  const int code = interrupts.requested() ? interrupts.exit_code() : exit_ok;
   if (!out.ok()) return out.finish();
   if (done->reason == StopReason::context_full)
     note(fmt::format("stopped because the context of {} positions is full", grouped(*context)));

@@ -219,8 +219,6 @@ std::string json_of(const Facts& f) {
 }  // namespace
 
 result<int> inspect(const InspectArgs& args) {
-  if (args.context < 0 || args.context > index_t{1} << 32)
-    return usage_error(text("--context is ", args.context, "; it must be between 1 and ", index_t{1} << 32));
   if (status s = check_folder(args.directory); !s) return fail(s.error());
   Facts f;
   f.directory = args.directory;

@@ -92,7 +92,8 @@ result<Opened> open_model(const std::string& directory, const BackendArgs& args,
   return out;
 }
 
-result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args) {
+result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args,
+                          const std::stop_token& stop) {
   const result<int> threads = threads_asked_for(args.threads);
   if (!threads) return fail(threads.error());
   const auto known = compiled_in();
@@ -102,7 +103,9 @@ result<Opened> draw_model(const std::string& config, const std::string& format, 
   const FormatId id = format_named(format).value_or(FormatId{});
   const Clock::time_point start = Clock::now();
   const auto index = static_cast<std::size_t>(at - known.begin());
-  result<std::unique_ptr<Weights>> weights = draw_weights(index, id, available_memory());
+  ProgressBar bar("drawing weights", stop);
+  result<std::unique_ptr<Weights>> weights = draw_weights(index, id, available_memory(), bar);
+  bar.clear();
   if (!weights) return failure_of_work(weights.error());
   const double read = static_cast<double>((*weights)->read_per_token);
   const int count = thread_count(*threads, **weights);

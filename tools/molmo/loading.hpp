@@ -48,7 +48,15 @@ struct Opened {
 [[nodiscard]] result<Opened> open_model(const std::string& directory, const BackendArgs& args,
                                         const std::stop_token& stop);
 /// A model with random weights.
-[[nodiscard]] result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args);
+[[nodiscard]] result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args,
+                                        const std::stop_token& stop);
+
+/// Bytes that one step of `decode` steps behind `prompt` positions reads, on average: the weights, and the keys and values
+/// of all positions before it. All limits of decoding are those of reading so much.
+[[nodiscard]] inline double decode_bytes(const Opened& model, index_t prompt, index_t decode) {
+  return model.weights_per_token +
+         static_cast<double>(kv_bytes_of(model.file)) * (static_cast<double>(prompt) + static_cast<double>(decode) / 2);
+}
 
 /// A session, unless it would take more memory than there is.
 [[nodiscard]] result<std::unique_ptr<AnySession>> start_session(const AnyLlm& model, const SessionOptions& options);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.hpp"
 
+#include "commands.hpp"
+
 #if MOLMO_HAS_XSIMD
 #include <molmo/bench/machine.hpp>
 #endif
@@ -17,8 +19,6 @@
 
 namespace molmo_tool {
 namespace {
-
-constexpr int most_threads = 1024;
 
 // The number after `label` in a file of lines such as "MemAvailable:   123 kB".
 std::optional<std::uint64_t> number_in(const char* path, std::string_view label) {
@@ -91,7 +91,7 @@ int default_threads(std::uint64_t weight_bytes) {
   return static_cast<int>(std::clamp<std::uint64_t>(weight_bytes / 4000000, 1, cores));
 }
 
-Limits measure_limits(int threads, double set_bytes) {
+Limits measure_limits(int threads, double set_bytes, const std::stop_token& stop) {
 #if MOLMO_HAS_XSIMD
   // Beyond a quarter of a gigabyte nothing is left in a cache, and a larger table would only take memory.
   const std::size_t bytes = static_cast<std::size_t>(std::clamp(set_bytes, 65536.0, double{256 << 20}));
@@ -99,22 +99,24 @@ Limits measure_limits(int threads, double set_bytes) {
   Limits best;
   for (int round = 0; round < 5; ++round)
     for (const molmo::Xsimd<>* cpu : {&all, &one}) {  // on a busy machine one thread alone may be the faster
+      if (stop.stop_requested()) return {};
       best.flops = std::max(best.flops, molmo::measure_flops(*cpu, molmo::Effort::quick).max);
       best.read = std::max(best.read, molmo::measure_read(*cpu, bytes, molmo::Effort::quick).max);
     }
   return best;
 #else
-  (void)threads, (void)set_bytes;
+  (void)threads, (void)set_bytes, (void)stop;
   return {};
 #endif
 }
 
-std::vector<MachineLimits> measure_machine_limits(int most) {
+std::vector<MachineLimits> measure_machine_limits(int most, const std::stop_token& stop) {
   std::vector<MachineLimits> all;
 #if MOLMO_HAS_XSIMD
   using namespace molmo;
   const CacheSizes caches = cache_sizes();
   for (const int threads : thread_counts(most)) {
+    if (stop.stop_requested()) break;
     const Xsimd<> cpu(threads);
     const PinThreads pin(cpu);
     const auto n = static_cast<std::size_t>(cpu.threads());
@@ -130,7 +132,7 @@ std::vector<MachineLimits> measure_machine_limits(int most) {
     all.push_back(m);
   }
 #else
-  (void)most;
+  (void)most, (void)stop;
 #endif
   return all;
 }

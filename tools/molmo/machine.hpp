@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,14 @@ namespace molmo_tool {
 [[nodiscard]] int default_threads(std::uint64_t weight_bytes);
 
 /// The best that was seen of this machine in a tenth of a second: a limit is a limit, even if other programs take their
-/// share now and then. 0 where this program cannot measure it.
+/// share now and then. 0 where this program cannot measure it, or had to stop before.
 struct Limits {
   double read = 0;   ///< bytes/s of reading a set of that size again and again
   double flops = 0;  ///< f32 operations/s, a multiply-add counting two
 };
-[[nodiscard]] Limits measure_limits(int threads, double set_bytes);
+/// With so many threads, each reading its own part of the set out of the cache that holds it, or with one of them alone
+/// where that is faster. `generate` and `bench` both print this, for the bytes that a decode step reads (decode_bytes).
+[[nodiscard]] Limits measure_limits(int threads, double set_bytes, const std::stop_token& stop);
 
 /// The limits of the machine as such, per second, with so many threads; 0 where this program cannot measure it.
 struct MachineLimits {
@@ -39,8 +42,8 @@ struct MachineLimits {
   double read_l2 = 0, read_l3 = 0, read_memory = 0;  ///< bytes
   double barrier_seconds = 0;                        ///< of a parallel step that does nothing
 };
-/// For 1, 2, 4, 8 ... `most` threads.
-[[nodiscard]] std::vector<MachineLimits> measure_machine_limits(int most);
+/// For 1, 2, 4, 8 ... `most` threads; for fewer after a stop was asked for.
+[[nodiscard]] std::vector<MachineLimits> measure_machine_limits(int most, const std::stop_token& stop);
 
 /// The most memory that this program has had so far, in bytes; 0 where the system does not say.
 [[nodiscard]] std::uint64_t peak_memory();

@@ -35,9 +35,9 @@ struct Weights {
 };
 [[nodiscard]] result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::string& directory,
                                                             const LoadOptions& options);
-/// Random ones, which may take `available` bytes.
-[[nodiscard]] result<std::unique_ptr<Weights>> draw_weights(std::size_t index, FormatId format,
-                                                            std::uint64_t available);
+/// Random ones, which may take `available` bytes. errc::cancelled where `progress` says so.
+[[nodiscard]] result<std::unique_ptr<Weights>> draw_weights(std::size_t index, FormatId format, std::uint64_t available,
+                                                            const ProgressSink& progress);
 
 /// Names of the backends of this program, the default first.
 [[nodiscard]] std::span<const std::string_view> backends();

@@ -38,9 +38,7 @@ result<std::string> read_text(const std::string& path) {
 
 result<int> perplexity(const PerplexityArgs& args) {
   if (args.bos && args.no_bos) return usage_error("give --bos or --no-bos, not both");
-  if (args.context < 0 || args.context > index_t{1} << 32)
-    return usage_error(text("--context is ", args.context, "; it must be between 1 and ", index_t{1} << 32));
-  if (args.stride < 0) return usage_error(text("--stride is ", args.stride, "; it must be at least 1"));
+  if (status s = check_folder(args.directory); !s) return fail(s.error());
   const result<std::string> words = read_text(args.text_file);
   if (!words) return fail(words.error());
 

@@ -101,7 +101,7 @@ void fill_rows(std::byte* to, index_t rows, index_t cols, std::vector<float>& ro
 }
 
 template <LlmConfig C>
-result<std::unique_ptr<Weights>> draw_one(FormatId format, std::uint64_t available) {
+result<std::unique_ptr<Weights>> draw_one(FormatId format, std::uint64_t available, const ProgressSink& progress) {
   auto self = std::make_unique<DrawnWeights<Llm<C>>>();
   const auto bytes =
       static_cast<std::uint64_t>(with_format(format, []<class F>(F) { return Llm<C>::template weight_bytes<F>(); }));
@@ -125,6 +125,8 @@ result<std::unique_ptr<Weights>> draw_one(FormatId format, std::uint64_t availab
   std::uint64_t state = 1;
   std::vector<float> row;
   std::vector<std::byte> rows_of_panel;
+  std::uint64_t done = 0;
+  bool go_on = true;
   self->drawn.each_parameter([&]<class P>(const std::string& name, P& parameter) {
     constexpr index_t rows = P::shape::static_rows, cols = P::shape::cols;
     if constexpr (is_matrix<P>) {
@@ -137,13 +139,18 @@ result<std::unique_ptr<Weights>> draw_one(FormatId format, std::uint64_t availab
           size.scales ? self->arena.template take<std::byte>(static_cast<std::size_t>(size.scales)) : nullptr;
       rows_of_panel.resize(static_cast<std::size_t>(panel_rows * row_bytes));
       with_format(format, [&]<class F>(F) {
-        if (layout == Layout::rows) return fill_rows<F>(data, rows, cols, row, state);
-        for (index_t first = 0; first < rows; first += panel_rows) {
+        for (index_t first = 0; first < rows && go_on; first += panel_rows) {
           const index_t here = rows - first < panel_rows ? rows - first : panel_rows;
-          const PanelBytes before = panel_bytes(format, first, cols);
-          fill_rows<F>(rows_of_panel.data(), here, cols, row, state);
-          pack_panels({rows_of_panel.data(), format, here, cols}, data + before.data,
-                      scales ? scales + before.scales : nullptr);
+          if (layout == Layout::rows) {
+            fill_rows<F>(data + first * row_bytes, here, cols, row, state);
+          } else {
+            const PanelBytes before = panel_bytes(format, first, cols);
+            fill_rows<F>(rows_of_panel.data(), here, cols, row, state);
+            pack_panels({rows_of_panel.data(), format, here, cols}, data + before.data,
+                        scales ? scales + before.scales : nullptr);
+          }
+          done += static_cast<std::uint64_t>(here * row_bytes);
+          go_on = progress.report({name, done, bytes});
         }
       });
       m.data = data, m.scales = scales;
@@ -154,6 +161,7 @@ result<std::unique_ptr<Weights>> draw_one(FormatId format, std::uint64_t availab
       parameter = P(to);
     }
   });
+  if (!go_on) return fail(errc::cancelled, "interrupted while drawing weights");
   self->read_per_token = molmo_tool::read_per_token(self->drawn);
   return std::unique_ptr<Weights>(std::move(self));
 }
@@ -175,9 +183,10 @@ result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::stri
   return loaders[index](directory, options);
 }
 
-result<std::unique_ptr<Weights>> draw_weights(std::size_t index, FormatId format, std::uint64_t available) {
+result<std::unique_ptr<Weights>> draw_weights(std::size_t index, FormatId format, std::uint64_t available,
+                                              const ProgressSink& progress) {
   static constexpr auto drawers = drawers_of(Configs{});
-  return drawers[index](format, available);
+  return drawers[index](format, available, progress);
 }
 
 }  // namespace molmo_tool
