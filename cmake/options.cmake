@@ -10,6 +10,8 @@ option(MOLMO_NATIVE "Compile our own executables for this machine (-march=native
        ${PROJECT_IS_TOP_LEVEL})
 option(MOLMO_WERROR "Warnings are errors in our own executables" OFF)
 option(MOLMO_FETCH_DEPS "Download fmt, CLI11, Catch2 and nlohmann/json where the system has none" OFF)
+set(MOLMO_FETCH_FROM "https://github.com" CACHE STRING
+    "Where MOLMO_FETCH_DEPS downloads from; a mirror has the paths of GitHub")
 option(MOLMO_INSTALL "Create the install rules" ${PROJECT_IS_TOP_LEVEL})
 
 # AUTO: present if the package is found. ON: required. OFF: not looked for.

@@ -62,6 +62,51 @@ case $case in
       "$work/pkg_config_$component"
     done
     ;;
+  archive)
+    # The archive of a release: the same bytes again, whatever the user's settings are; complete; and it knows its commit.
+    [ -e "$source/.git" ] && command -v git > /dev/null && command -v gzip > /dev/null || { echo "skipped: no git checkout"; exit 77; }
+    rm -rf "$work/archive"
+    archive() { "$CMAKE" -D "source=$source" -D "output=$work/archive/$1" -P "$source/cmake/source_archive.cmake"; }
+    archive one
+    (umask 077 && TZ=Asia/Tokyo LC_ALL=C GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=tar.umask GIT_CONFIG_VALUE_0=user \
+      GIT_CONFIG_KEY_1=core.autocrlf GIT_CONFIG_VALUE_1=true archive two)
+    diff -r "$work/archive/one" "$work/archive/two" || { echo "the archive of one commit differs from time to time"; exit 1; }
+    (cd "$work/archive/one" && sha256sum -c ./*.sha256 && tar -xzf ./*.tar.gz)
+    cd "$work/archive/one"/molmo-*/
+    (cd "$source" && git ls-tree -r --name-only HEAD) | LC_ALL=C sort > ../committed
+    find . -type f | sed 's|^\./||' | LC_ALL=C sort > ../archived
+    diff ../committed ../archived || { echo "the archive has other files than the commit"; exit 1; }
+    "$CMAKE" -D "source=$PWD" -D "output=$PWD/../commit.hpp" -P cmake/commit.cmake
+    grep -q "\"$(git -C "$source" rev-parse HEAD | cut -c1-12)\"" ../commit.hpp || { cat ../commit.hpp; echo "the archive does not know its commit"; exit 1; }
+    "$CMAKE" -S . -B ../build -G "$GENERATOR" -DCMAKE_CXX_COMPILER="$CXX" -DMOLMO_BUILD_TESTS=OFF -DMOLMO_BUILD_TOOLS=OFF \
+      -DMOLMO_BUILD_EXAMPLES=OFF -DMOLMO_BUILD_BENCHMARKS=OFF > ../configure.log || { cat ../configure.log; exit 1; }
+    ;;
+  fetch_deps)
+    # MOLMO_FETCH_DEPS, without a network: other bytes than those that were pinned are refused, and what was downloaded is
+    # no part of the installed package.
+    rm -rf "$work/fetch_deps"
+    mirror=$work/fetch_deps/mirror/nlohmann/json/archive/refs/tags
+    mkdir -p "$mirror" "$work/fetch_deps/json/include/nlohmann"
+    fetch() {
+      "$CMAKE" -S "$source" -B "$work/fetch_deps/$1" -G "$GENERATOR" -DCMAKE_CXX_COMPILER="$CXX" -DMOLMO_FETCH_DEPS=ON -DMOLMO_CUDA=OFF \
+        -DMOLMO_BUILD_TESTS=OFF -DMOLMO_BUILD_TOOLS=OFF -DMOLMO_BUILD_EXAMPLES=OFF -DMOLMO_BUILD_BENCHMARKS=OFF \
+        -DFETCHCONTENT_TRY_FIND_PACKAGE_MODE=NEVER "$2" > "$work/fetch_deps/$1.log" 2>&1
+    }
+    (cd "$work/fetch_deps" && tar -czf "$mirror/v3.11.3.tar.gz" json)
+    if fetch other "-DMOLMO_FETCH_FROM=file://$work/fetch_deps/mirror"; then
+      echo "another archive than the pinned one was taken"
+      exit 1
+    fi
+    grep -q "SHA256 hash" "$work/fetch_deps/other.log" || { cat "$work/fetch_deps/other.log"; exit 1; }
+    printf '%s\n' 'add_library(nlohmann_json INTERFACE)' 'add_library(nlohmann_json::nlohmann_json ALIAS nlohmann_json)' \
+      'target_include_directories(nlohmann_json INTERFACE include)' > "$work/fetch_deps/json/CMakeLists.txt"
+    fetch unpacked "-DFETCHCONTENT_SOURCE_DIR_NLOHMANN_JSON=$work/fetch_deps/json" || { cat "$work/fetch_deps/unpacked.log"; exit 1; }
+    "$CMAKE" --install "$work/fetch_deps/unpacked" --prefix "$work/fetch_deps/installed" > "$work/fetch_deps/install.log"
+    if grep -rn "$work" "$work/fetch_deps/installed" || find "$work/fetch_deps/installed" -path '*nlohmann*' | grep .; then
+      echo "the installed package has parts of what was downloaded"
+      exit 1
+    fi
+    ;;
   hostile)
     "$CXX" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -I"$prefix/include" "$here/hostile/main.cpp" -pthread -o "$work/hostile"
     "$work/hostile"

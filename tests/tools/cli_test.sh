@@ -50,6 +50,9 @@ copy_demo() {
 run 0 --help; prints "Exit codes" help; quiet help
 for command in generate inspect bench quantize perplexity models; do run 0 $command --help; prints "Usage: molmo $command" "help of $command"; done
 run 0 --version; prints "^molmo [0-9]*\.[0-9]*\.[0-9]*" version; prints "^compiler" version; prints "^backends.*reference" version
+if [ -e "$models/../.git" ] && git -C "$models/.." rev-parse HEAD > /dev/null 2>&1; then
+  prints "^commit  *[0-9a-f]\{12\}" version
+fi
 fails 2 "Usage"
 for command in chat tokenize nonsense; do
   fails 2 "no command '$command'; there are generate, inspect" $command

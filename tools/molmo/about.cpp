@@ -20,11 +20,13 @@
 
 #include "commands.hpp"
 #include "machine.hpp"
+#include "molmo_commit.hpp"  // written by the build
 
 namespace molmo_tool {
 
 std::string about() {
   std::string out = fmt::format("molmo {}.{}.{}\n", molmo::version.major, molmo::version.minor, molmo::version.patch);
+  if (commit[0] != '\0') out += fmt::format("commit     {}\n", commit);
 #if defined(__clang__)
   out += fmt::format("compiler   clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
 #elif defined(__GNUC__)
