@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// After make_session() nothing is allocated: not by prefill, decode, sample or generate_ids, with one thread or several.
-// And an allocation that fails, whichever it is, is errc::out_of_memory, with nothing leaked, broken or left on disk.
+// After make_session() nothing is allocated: not by prefill, decode, sample or generate_ids, with one thread or
+// several. And an allocation that fails, whichever it is, is errc::out_of_memory, with nothing leaked, broken or left
+// on disk.
 #include <molmo/run/session.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
@@ -112,8 +113,8 @@ TEST_CASE("allocations: a product whose scratch memory is refused calculates wit
 #if MOLMO_HAS_IO
 namespace {
 
-// The k-th allocation of f() fails, for every k; and then also all that follow. f() returns a result: a value where there is
-// memory enough, or the error `otherwise`.
+// The k-th allocation of f() fails, for every k; and then also all that follow. f() returns a result: a value where
+// there is memory enough, or the error `otherwise`.
 template <class F>
 void fails_cleanly(const char* what, F&& f, std::optional<errc> otherwise = {}) {
   for (const bool for_good : {false, true}) {

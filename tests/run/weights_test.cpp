@@ -3,6 +3,8 @@
 // headers, other formats of single tensors and copied files compute what the plain file computes. Made from a golden model.
 #if MOLMO_HAS_IO
 #include <molmo/io/safetensors_write.hpp>
+#include <molmo/run/any_llm.hpp>
+#include <molmo/run/quantize.hpp>
 #include <molmo/run/session.hpp>
 #include <molmo/run/weights.hpp>
 
@@ -357,6 +359,23 @@ TEST_CASE("load: missing and broken files, each in one sentence") {
   refused(folder.path().string(), errc::format, {"config.json", "num_attention_heads"});
   folder.write("config.json", Parts().config);
   refused(folder.path().string(), errc::not_found, {"model.safetensors"});
+}
+
+TEST_CASE("load: a folder without a name is not the root of the file system") {
+  const auto refuses = [](const auto& r) {
+    REQUIRE(!r.has_value());
+    CHECK(r.error().code == errc::invalid_argument);
+    CHECK(r.error().message.find("the name of the model folder is empty; give the folder") == 0);
+  };
+  refuses(load<Model>(""));
+  refuses(load_any<llama_default>(Reference{}, ""));
+  refuses(read_model_config(""));
+  refuses(zoo::load_config(""));
+  refuses(read_generation_config(""));
+  refuses(Checkpoint::open(""));
+  const TemporaryFolder folder;
+  refuses(quantize_checkpoint("", (folder.path() / "q8").string()));
+  CHECK(!std::filesystem::exists(folder.path() / "q8"));
 }
 
 TEST_CASE("load: memory that is refused, progress that is reported and cancels") {

@@ -59,6 +59,12 @@ SamplingOptions sampling_of(const GenerateArgs& args, const GenerationConfig& fi
   return o;
 }
 
+std::string list_of(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += text(out.empty() ? "" : ", ", name);
+  return out;
+}
+
 void note(std::string_view message) { fmt::print(stderr, "{}: {}\n", dim("molmo: note", stderr), message); }
 
 const char* words_for(StopReason reason) {
@@ -134,6 +140,8 @@ std::string json_of(const GenerateArgs& args, const Opened& model, const Figures
   j.field("top_k", sampling.top_k);
   j.field("top_p", sampling.top_p);
   j.field("seed", sampling.seed);
+  j.field("min_p", sampling.min_p);
+  j.field("repetition_penalty", sampling.repetition_penalty);
   j.end();
   j.begin("stats");
   const auto number = [&](std::string_view name, double value) {
@@ -184,8 +192,8 @@ result<int> generate(const GenerateArgs& args) {
   const result<GenerationConfig> wishes = read_generation_config(args.directory);
   if (!wishes) return failure_of_work(wishes.error());
   const SamplingOptions sampling = sampling_of(args, *wishes);
-  if (wishes->do_sample.value_or(false) && wishes->repetition_penalty.value_or(1) != 1)
-    note("generation_config.json asks for a repetition penalty, which is left out");
+  if (const std::string names = list_of(wishes->ignored); !names.empty())
+    note(text("the model's files ask for ", names, ", which molmo does not do: the text may differ from Hugging Face's"));
 
   result<std::vector<std::int32_t>> ids =
       tokenizer->encode(*prompt, {.add_special = !args.no_bos, .parse_special = args.special});
@@ -214,6 +222,8 @@ result<int> generate(const GenerateArgs& args) {
                           .top_k = sampling.top_k,
                           .top_p = sampling.top_p,
                           .seed = sampling.seed,
+                          .min_p = sampling.min_p,
+                          .repetition_penalty = sampling.repetition_penalty,
                           .end_tokens = wishes->eos_token_ids,
                           .stop = interrupts.token(),
                           .progress = bar};

@@ -81,10 +81,13 @@ std::string format_list(const WeightFacts& w) {
 
 std::string sampling_words(const GenerationConfig& w) {
   const SamplingOptions o = GenerateOptions::of(w).sampling();
-  if (o.temperature == 0) return "greedy, unless the command line says otherwise";
-  std::string out = fmt::format("temperature {}", o.temperature);
+  const std::string penalty =
+      o.repetition_penalty == 1 ? std::string() : fmt::format(", repetition penalty {}", o.repetition_penalty);
+  if (o.temperature == 0) return "greedy, unless the command line says otherwise" + penalty;
+  std::string out = fmt::format("temperature {}", o.temperature) + penalty;
   if (o.top_k > 0) out += fmt::format(", top-k {}", o.top_k);
   if (o.top_p < 1) out += fmt::format(", top-p {}", o.top_p);
+  if (o.min_p > 0) out += fmt::format(", min-p {}", o.min_p);
   return out + " (generation_config.json)";
 }
 
