@@ -2,6 +2,7 @@
 // Loading: checkpoints that do not fit are refused with one report of everything; damaged files with one sentence; shards, odd
 // headers, other formats of single tensors and copied files compute what the plain file computes. Made from a golden model.
 #if MOLMO_HAS_IO
+#include <molmo/io/generation_config.hpp>
 #include <molmo/io/safetensors_write.hpp>
 #include <molmo/run/any_llm.hpp>
 #include <molmo/run/quantize.hpp>
