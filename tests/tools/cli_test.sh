@@ -323,6 +323,15 @@ copy_demo damaged; echo '{"hidden_size": ' > damaged/config.json
 fails 1 "config.json" generate damaged -p a
 copy_demo damaged; echo '{"temperature": "hot"}' > damaged/generation_config.json
 fails 1 "temperature" generate damaged -p a
+copy_demo damaged; echo '{"eos_token_id": [0, 2147483647]}' > damaged/generation_config.json
+fails 1 "end token 2147483647 lies outside the model's vocabulary of 1024" generate damaged -p a
+copy_demo damaged; echo '{"num_beams": 4, "no_repeat_ngram_size": 2, "typical_p": 1.0}' > damaged/generation_config.json
+run 0 generate damaged -p "ROMEO:" -n 40; same out greedy "greedy without what is ignored"
+grep -q "num_beams, no_repeat_ngram_size, which molmo does not do" err || bad "no note of what is ignored"
+copy_demo damaged; echo '{"repetition_penalty": 1.5}' > damaged/generation_config.json
+run 0 generate damaged -p "ROMEO:" -n 40; quiet "a repetition penalty"
+cmp -s out greedy && bad "a repetition penalty changes nothing"
+run 0 inspect damaged; prints "repetition penalty 1.5" "inspect of a penalty"
 printf 'a\377b' > not_utf8
 fails 1 "UTF-8" generate "$demo" --prompt-file not_utf8
 fails 1 "no-bos" generate "$demo" --prompt "" --no-bos
