@@ -3,7 +3,7 @@
 //
 //   Xsimd cpu{8};          eight threads, the instruction set that this file is compiled for
 //   Xsimd cpu{executor};   your own threads
-//   cpu.exact()            the same threads; activations stay f32 where weights are q8 or q4 (slower: ops/matmul/cpu.hpp)
+//   cpu.exact()            the same threads; activations stay f32 beside q8 and q4 weights (slower; ops/matmul/cpu.hpp)
 // This header has the machinery and pointwise assignment; each op's fast loop is in its room, ops/<op>/cpu.hpp, and
 // falls back to the plain loops of Reference where there is none. molmo/cpu.hpp includes them all.
 #pragma once

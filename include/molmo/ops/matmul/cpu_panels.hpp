@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul by register tiles (cpu_tile.hpp), for matrices in panels and for many rows of x, whatever the format and layout.
+// matmul by register tiles (cpu_tile.hpp), for matrices in panels and for many rows of x, whatever the format and
+// layout.
 //
 //   in panels, plain numbers   tiles read the matrix where it lies, for any number of rows
 //   anything else              48 weight rows x 512 inputs are unpacked to f32 panels once per 256 rows of x, then the
 //                              tiles run on those: every format reaches the f32 rate
-// Panels and sums live in lent memory (backend/scratch.hpp); where there is none, narrower ones live on the stack, which
-// takes longer and gives the same bits.
+// Panels and sums live in lent memory (backend/scratch.hpp); where there is none, narrower ones live on the stack,
+// which takes longer and gives the same bits.
 #pragma once
 
 #include <molmo/backend/xsimd.hpp>
@@ -30,7 +31,8 @@ MOLMO_INLINE void finish_row(const P& p, index_t m, index_t n, index_t count, co
   finish_row<V>(p, p.y + m * p.stride + n, m, n, count, sums);
 }
 
-/// Up to a tile's rows of x against columns [begin, end), straight from panels of plain numbers. `begin` starts a panel.
+/// Up to a tile's rows of x against columns [begin, end), straight from panels of plain numbers. `begin` starts a
+/// panel.
 template <class V, class P>
 void multiply_panels(const Rows& x, const P& p, index_t begin, index_t end) {
   using Table = const Tile(*)[TileShape<V>::most_panels];
@@ -61,8 +63,8 @@ void multiply_panels(const Rows& x, const P& p, index_t begin, index_t end) {
   }
 }
 
-/// All rows of x against columns [begin, end), by unpacking the weights to f32 panels. `begin` starts a panel; `lent` is a
-/// piece of scratch memory or null.
+/// All rows of x against columns [begin, end), by unpacking the weights to f32 panels. `begin` starts a panel; `lent`
+/// is a piece of scratch memory or null.
 template <class V, class P>
 MOLMO_NOINLINE void multiply_unpacked(const Rows& x, const P& p, index_t begin, index_t end, std::byte* lent) {
   constexpr index_t depth_most = 512;

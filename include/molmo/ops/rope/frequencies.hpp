@@ -2,7 +2,8 @@
 // The rotary frequencies of a model: inv_freq[i] = theta^(-2i / head_dim), i < head_dim / 2, and the long-context
 // scaling of Llama 3.1 (Meta, "llama3"): wavelengths longer than original / low_freq_factor are stretched by `factor`,
 // those shorter than original / high_freq_factor are kept, between the two the factor is blended linearly.
-// Calculated in f32 with the roundings of transformers, because an ulp of a frequency moves far positions; other scalings (linear, NTK, YaRN, LongRoPE) belong here too.
+// Calculated in f32 with the roundings of transformers, because an ulp of a frequency moves far positions. Other
+// scalings (linear, NTK, YaRN, LongRoPE) belong here too.
 #pragma once
 
 #include <molmo/core/config.hpp>
