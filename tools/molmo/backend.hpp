@@ -22,12 +22,12 @@ class OnBackend final : public AnyLlm {
   result<std::unique_ptr<AnySession>> start(const SessionOptions& options) const override {
     result<Session<M, Ctx>> s = make_session(*static_cast<const M*>(weights_->model), ctx_, options);
     if (!s) return fail(s.error());
-    return std::unique_ptr<AnySession>(std::make_unique<molmo::detail::SessionBox<M, Ctx>>(std::move(*s)));
+    return std::unique_ptr<AnySession>(std::make_unique<molmo::detail::SessionBox<M, Ctx>>(weights_, std::move(*s)));
   }
 
  private:
   using M = Llm<C>;
-  std::unique_ptr<Weights> weights_;
+  std::shared_ptr<const Weights> weights_;
   Ctx ctx_;
   ModelFacts facts_;
 };

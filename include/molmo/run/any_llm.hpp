@@ -59,8 +59,8 @@ namespace detail {
 template <class M, class Ctx>
 class SessionBox final : public AnySession {
  public:
-  SessionBox(std::shared_ptr<const Loaded<M>> loaded, Session<M, Ctx> s)
-      : loaded_(std::move(loaded)), s_(std::move(s)) {}
+  SessionBox(std::shared_ptr<const void> weights, Session<M, Ctx> s)
+      : weights_(std::move(weights)), s_(std::move(s)) {}
   result<std::span<const float>> prefill(std::span<const std::int32_t> ids, const std::stop_token& stop,
                                          ProgressSink progress) override {
     return s_.prefill(ids, stop, progress);
@@ -77,7 +77,7 @@ class SessionBox final : public AnySession {
   void rewind(index_t length) override { s_.rewind(length); }
 
  private:
-  std::shared_ptr<const Loaded<M>> loaded_;  // before the session, which borrows from it
+  std::shared_ptr<const void> weights_;  // whatever owns them; before the session, which borrows from it
   Session<M, Ctx> s_;
 };
 
