@@ -15,6 +15,7 @@
 #include <oneapi/dnnl/dnnl_config.h>
 
 #include <type_traits>
+#include <vector>
 
 #if defined(__ELF__) && DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
 // The OpenMP runtime that oneDNN brings, if it does: weak, so that nobody has to link it for our sake; under names of
