@@ -7,6 +7,7 @@
     OUT/<name>/golden.json     {"before": [...], "after": [...], "cases": [...]}, cases in the order of the corpus
     OUT/unicode_classes.json   code point ranges of \\p{L}, \\p{N} and \\s as the regex engine of `tokenizers` sees them
     OUT/nfc.json               every code point and pair that NFC changes, as `tokenizers` does it
+    OUT/nfc_marks.json         [mark, ranges that it moves before, ranges that move before it]: code points that NFC sorts
 
 A case holds "ids" (without special tokens); with special tokens the ids are before + ids + after. From those ids come
 "decode_skip" (special tokens skipped; left out where it is the string itself) and "decode" (special tokens kept; left
@@ -307,6 +308,27 @@ def write_golden(path: Path, name: str, tok: Tokenizer, strings: list[str]) -> N
           f"{(path / 'golden.json').stat().st_size / 1000:.0f} kB")
 
 
+def write_nfc_marks(out: Path) -> None:
+    """Which code points NFC sorts, tried with marks of the classes 1, 220, 230 and 240: U+07FD U+0334 stays as it is."""
+    nfc = normalizers.NFC()
+    order = []
+    for mark in (0x334, 0x323, 0x301, 0x345):
+        moves = []
+        for flip in (False, True):
+            ranges = []
+            for c in range(0x110000):
+                pair = chr(mark) + chr(c) if flip else chr(c) + chr(mark)
+                if 0xd800 <= c <= 0xdfff or nfc.normalize_str(pair) != pair[::-1] or pair == pair[::-1]:
+                    continue
+                if ranges and ranges[-1][1] == c - 1:
+                    ranges[-1][1] = c
+                else:
+                    ranges.append([c, c])
+            moves.append(ranges)
+        order.append([mark, *moves])
+    (out / "nfc_marks.json").write_text(json.dumps({"versions": VERSIONS, "order": order}, separators=(",", ":")) + "\n")
+
+
 def write_unicode(out: Path) -> None:
     """The classes as Oniguruma sees them: a pattern splits the string of one character, or does not."""
     points = [c for c in range(0x110000) if not 0xd800 <= c <= 0xdfff]
@@ -365,6 +387,7 @@ def main() -> None:
         if source is not None and (source / "tokenizer.json").exists():
             write_golden(a.out / name, name, Tokenizer.from_file(str(source / "tokenizer.json")), strings)
     write_unicode(a.out)
+    write_nfc_marks(a.out)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes include/molmo/io/tokenizer/unicode_tables.hpp and nfc_tables.hpp from Python's Unicode data.
 
-    pip install unicodedata2==16.0.0      # or Python 3.14, whose own unicodedata is of that version
+    pip install unicodedata2==16.0.0 tokenizers==0.22.1   # Python 3.14's own unicodedata is of that version, too
     python3 tools/make_unicode_tables.py
 
 The version is that of Oniguruma 6.9.10, the regular expression engine of Hugging Face tokenizers 0.22. Other versions are
 refused, because ids of texts with younger characters would change. Characters younger than the tables are unassigned in them.
+
+NFC is another matter: the normalizer of `tokenizers` 0.22 is of Unicode 9, and the ids must be those of `tokenizers`. So every
+mark and every composition is tried on it, and what it does not know is left out.
 """
 import pathlib
 import sys
@@ -16,7 +19,11 @@ try:
 except ImportError:
     import unicodedata as ucd
 
+from tokenizers import __version__ as tokenizers_version
+from tokenizers import normalizers
+
 VERSION = "16.0.0"
+TOKENIZERS = "0.22.1"
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "include/molmo/io/tokenizer"
 TOP = 0x110000
 BLOCK = 128
@@ -85,6 +92,23 @@ def class_tables():
                     "class_bits", words))
 
 
+def hf_nfc(s):
+    return normalizers.NFC().normalize_str(s)
+
+
+def hf_class(c):
+    """The combining class, 0 where `tokenizers` does not sort the character. Classes never change once they are assigned."""
+    k = ucd.combining(chr(c))
+    pair = chr(c) + "\u0334" if k > 1 else "\u0301" + chr(c)  # U+0334 has class 1, U+0301 class 230: the wrong order
+    return k if k and hf_nfc(pair) != pair else 0
+
+
+def hf_knows(c):
+    """Whether `tokenizers` decomposes the character: it composes what Unicode composes, and changes what Unicode changes."""
+    s = ucd.normalize("NFD", chr(c))
+    return hf_nfc(s) == ucd.normalize("NFC", s) and hf_nfc(chr(c)) == ucd.normalize("NFC", chr(c))
+
+
 def nfc_tables():
     pairs = []  # (code point, first, second); second 0: a singleton
     for c in range(TOP):
@@ -92,14 +116,15 @@ def nfc_tables():
         if c in HANGUL or not d or d.startswith("<"):
             continue
         parts = [int(x, 16) for x in d.split()] + [0]
-        pairs.append((c, parts[0], parts[1]))
+        if hf_knows(c):
+            pairs.append((c, parts[0], parts[1]))
     composites = [i for i, (c, a, b) in enumerate(pairs) if b and ucd.normalize("NFC", chr(a) + chr(b)) == chr(c)]
     composites.sort(key=lambda i: pairs[i][1:])
     seconds = {pairs[i][2] for i in composites} | set(range(0x1161, 0x1176)) | set(range(0x11A8, 0x11C3))
     steps, last = [], 0
     for c in range(TOP):
         unsure = ucd.normalize("NFC", chr(c)) != chr(c) or c in seconds
-        value = ucd.combining(chr(c)) | unsure << 8
+        value = hf_class(c) | unsure << 8
         if value != last:
             steps.append(c << 9 | value)
             last = value
@@ -114,13 +139,16 @@ def nfc_tables():
 def main():
     if ucd.unidata_version != VERSION:
         sys.exit(f"This Python has Unicode {ucd.unidata_version}, the tables are of {VERSION}; see the top of this script")
+    if tokenizers_version != TOKENIZERS:
+        sys.exit(f"This is tokenizers {tokenizers_version}, the tables are of {TOKENIZERS}; see the top of this script")
     (FOLDER / "unicode_tables.hpp").write_text(header(
         "The class of every code point (letter, mark, number, space ...), as a two-level table for unicode.hpp.",
         "No logic here. Speed: two loads per character.", class_tables()))
     (FOLDER / "nfc_tables.hpp").write_text(header(
         "Canonical decompositions, compositions and combining classes, for nfc.hpp.",
         "No logic here; Hangul syllables are computed, not listed.", nfc_tables()).replace(
-            f'inline constexpr char unicode_version[] = "{ucd.unidata_version}";\n\n', ""))
+            f'inline constexpr char unicode_version[] = "{ucd.unidata_version}";\n\n', "").replace(
+            f"// Unicode {ucd.unidata_version}. Gen", f"// Unicode 9, as tokenizers {TOKENIZERS} knows it. Gen"))
 
 
 if __name__ == "__main__":

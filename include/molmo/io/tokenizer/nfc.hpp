@@ -3,7 +3,8 @@
 //
 //   e + U+0301 -> U+00E9, U+212B (angstrom sign) -> U+00C5, Hangul jamo -> syllables (computed).
 // Qwen2's tokenizer.json asks for it. Speed: nfc_is_needed() looks at each character once and most text ends there; below
-// U+0300 nothing can change. Characters assigned after the tables' Unicode version stay as they are.
+// U+0300 nothing can change. Characters that Hugging Face tokenizers 0.22 do not know (assigned after Unicode 9, 120 marks among
+// them) stay where and as they are, because the ids must be theirs: U+07FD U+0334 keeps its order.
 #pragma once
 
 #include <molmo/io/tokenizer/nfc_tables.hpp>
