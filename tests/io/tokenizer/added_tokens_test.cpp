@@ -76,6 +76,19 @@ TEST_CASE("normalized tokens are looked for in the normalised text", "[tokenizer
   CHECK(ids(normal, "xé") == Ids{'x', 300});
 }
 
+TEST_CASE("tokens that are normalised to the same text: special ones first, then the lowest id", "[tokenizer]") {
+  const std::string a_for_b = R"({"type":"Replace","pattern":{"String":"b"},"content":"a"})";
+  const std::string plain = added(300, "bbaa", false) + "," + added(301, "abab", false);
+  CHECK(ids(with_tokens(plain, a_for_b), "aaaa") == Ids{300});
+  CHECK(ids(with_tokens(plain + "," + added(302, "aabb", true, R"(,"normalized":true)"), a_for_b), "aaaa") == Ids{302});
+}
+
+TEST_CASE("a token of white space that the token before has taken is none", "[tokenizer]") {
+  const auto t = with_tokens(added(300, "<r>", false, R"(,"rstrip":true)") + "," + added(301, "  ", false, R"(,"lstrip":true)"));
+  CHECK(ids(t, "<r>  <r>") == Ids{300, 300});
+  CHECK(ids(t, "<r>a  <r>") == Ids{300, 'a', 301, 300});
+}
+
 TEST_CASE("white space that tokens share is looked at once", "[tokenizer]") {
   const auto t = with_tokens(added(300, "\u00a0", false, R"(,"rstrip":true)") + "," + added(301, "<l>", false, R"(,"lstrip":true)"));
   std::string text;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // AddedTokens: the tokens that are cut out of a text before any splitting or merging, such as <|endoftext|>.
 //
-// At each place the longest token that begins there wins, from left to right. Tokens are sorted, so a match narrows a range
-// byte by byte; a table of first bytes skips all other places. lstrip and rstrip take the white space beside a match with it;
-// single_word asks for no word character beside it. Time: text length * length of the longest token at worst, which is bounded.
+// At each place the longest token that begins there wins, from left to right. lstrip and rstrip take the white space beside a
+// match with it; single_word asks for no word character beside it. Time: linear in the text, see longest_match.hpp.
 #pragma once
 
+#include <molmo/io/tokenizer/longest_match.hpp>
 #include <molmo/io/tokenizer/unicode.hpp>
 #include <molmo/io/tokenizer/vocabulary.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -41,32 +40,41 @@ class AddedTokenFinder {
     if (!text.empty())
       patterns_.push_back({std::move(text), token.id, token.single_word, token.lstrip, token.rstrip, token.special});
   }
-  /// To be called once after the last add().
-  void finish() {
-    std::stable_sort(patterns_.begin(), patterns_.end(),
-                     [](const Pattern& a, const Pattern& b) { return a.text < b.text; });
-    std::size_t i = 0;
-    for (unsigned b = 0; b < 256; ++b) {
-      first_[b] = static_cast<std::uint32_t>(i);
-      while (i < patterns_.size() && static_cast<unsigned char>(patterns_[i].text[0]) == b) ++i;
-    }
-    first_[256] = static_cast<std::uint32_t>(i);
+  /// To be called once after the last add(). Error: the tokens are too many and too long.
+  [[nodiscard]] status finish() {
+    std::vector<std::string_view> texts;
+    for (const Pattern& p : patterns_) texts.push_back(p.text);
+    if (!match_.build(texts))
+      return fail(errc::unsupported, molmo::text("the added tokens have more than ", LongestMatch::most_nodes,
+                                                 " bytes that no two of them share"));
+    return {};
   }
   [[nodiscard]] bool empty() const { return patterns_.empty(); }
+
+  /// Memory of one encode() call.
+  using Space = std::vector<LongestMatch::Hit>;
 
   /// Cuts `text` (valid UTF-8) into tokens and what stands between: calls token(id) and between(begin, end), in order, until
   /// one returns false. A special token that is found while !special is plain text, and ends up between.
   template <class Token, class Between>
-  bool cut(std::string_view text, bool special, Token token, Between between) const {
+  bool cut(std::string_view text, bool special, Space& hits, Token token, Between between) const {
+    constexpr std::size_t block = std::size_t{1} << 14;  // hits are looked for in blocks, so that they take little memory
     std::size_t done = 0;
     std::size_t space_end = 0;  // end of the white space that was looked at last
-    for (std::size_t at = 0; !patterns_.empty() && at < text.size();) {
-      const Pattern* p = longest_at(text, at);
-      if (p == nullptr) {
-        ++at;
-        continue;
+    std::size_t from = 0, end = 0, at = 0;  // the block; where the next token may begin
+    hits.clear();
+    for (;;) {
+      while (hits.empty() && (std::max)(at, end) < text.size() && !match_.empty()) {
+        from = (std::max)(at, end);
+        end = (std::min)(text.size(), from + block);
+        match_.find(text, from, end, hits);
       }
-      std::size_t start = at, stop = at + p->text.size();
+      if (hits.empty()) break;
+      const LongestMatch::Hit hit = hits.back();
+      hits.pop_back();
+      if (from + hit.at < at) continue;  // within the token before
+      const Pattern* p = &patterns_[hit.pattern];
+      std::size_t start = from + hit.at, stop = start + p->text.size();
       at = stop;
       if (p->special && !special) continue;
       if (p->single_word && ((start > 0 && is_word(read_valid_before(text, start).code)) ||
@@ -90,6 +98,7 @@ class AddedTokenFinder {
         }
         stop = (std::max)(stop, space_end);
       }
+      if (start >= stop) continue;  // white space that the token before has taken: as in Hugging Face tokenizers, no token
       if (done < start && !between(done, start)) return false;
       if (!token(p->id)) return false;
       done = stop;
@@ -104,29 +113,8 @@ class AddedTokenFinder {
     bool single_word, lstrip, rstrip, special;
   };
 
-  [[nodiscard]] const Pattern* longest_at(std::string_view text, std::size_t at) const {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    std::uint32_t low = first_[byte], high = first_[byte + 1u];
-    const Pattern* found = nullptr;
-    for (std::size_t n = 1; low < high; ++n) {  // the patterns in [low, high) begin with the n bytes at `at`
-      if (patterns_[low].text.size() == n) found = &patterns_[low];
-      if (at + n >= text.size()) break;
-      const auto next = static_cast<unsigned char>(text[at + n]);
-      const auto at_n = [n](const Pattern& p) {
-        return p.text.size() > n ? static_cast<unsigned char>(p.text[n]) : -1;
-      };
-      const auto begin = patterns_.begin();
-      const auto from =
-          std::partition_point(begin + low, begin + high, [&](const Pattern& p) { return at_n(p) < next; });
-      const auto to = std::partition_point(from, begin + high, [&](const Pattern& p) { return at_n(p) == next; });
-      low = static_cast<std::uint32_t>(from - begin);
-      high = static_cast<std::uint32_t>(to - begin);
-    }
-    return found;
-  }
-
   std::vector<Pattern> patterns_;
-  std::array<std::uint32_t, 257> first_{};
+  LongestMatch match_;
 };
 
 /// All added tokens by id and by content.

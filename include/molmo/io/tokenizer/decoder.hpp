@@ -5,11 +5,13 @@
 //   Sequence[Replace, ByteFallback, Fuse, Strip]  SentencePiece-style, any of the four left out; Metaspace; null: joined by spaces
 // Bytes that are no UTF-8 become U+FFFD, one per maximal invalid part (ByteLevel) or, where tokens <0xE2> spell single bytes,
 // one per byte of the run of such tokens. What may still change is held back: at most 3 bytes, or the current run of byte tokens.
+// A token becomes at most 64 times as many bytes of text: a file whose Replace steps could make more is refused.
 #pragma once
 
 #include <molmo/io/tokenizer/byte_level.hpp>
 #include <molmo/io/tokenizer/normalizer.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -51,7 +53,11 @@ class Decoder {
       case Kind::byte_level:
         state.scratch.clear();
         append_bytes_of_chars(state.scratch, token);
-        for (const char c : state.scratch) push_byte(c, state, out);
+        for (const char c : state.scratch)
+          if (state.utf8.need == 0 && static_cast<unsigned char>(c) < 0x80)
+            out.push_back(c);
+          else
+            push_byte(c, state, out);
         return;
       case Kind::pieces:
         break;
@@ -61,7 +67,7 @@ class Decoder {
       if (state.scratch.find(r.from) == std::string::npos) continue;
       state.other.clear();
       (void)replace_all(state.scratch, r.from, first && r.drop_in_first ? std::string_view() : std::string_view(r.to),
-                        state.other, static_cast<std::size_t>(-1));
+                        state.other, static_cast<std::size_t>(-1));  // bounded by max_growth
       std::swap(state.scratch, state.other);
     }
     const int byte = byte_fallback_ ? byte_of(state.scratch) : -1;
@@ -85,6 +91,9 @@ class Decoder {
     state.broken = state.stripped = state.begun = false;
     state.cut = 0;
   }
+
+  /// How many times longer the Replace steps, which multiply, may make a token.
+  static constexpr double max_growth = 64;
 
  private:
   enum class Kind : std::uint8_t { join, byte_level, pieces };
@@ -182,15 +191,18 @@ class Decoder {
       if (!pattern) return fail(pattern.error());
       if (pattern->is_regex || pattern->text.empty())
         return not_supported("decoder Replace: the pattern", pattern->text);
-      replaces_.push_back({std::string(pattern->text), std::string(f.string("content"))});
-      if (replaces_over || replaces_.size() > 16) return out_of_order();
-      if (replaces_.back().to.size() > 64) return not_supported("decoder Replace: content", replaces_.back().to);
+      if (replaces_over) return out_of_order();
+      const std::string_view content = f.string("content");
+      if (status s = add_replace({std::string(pattern->text), std::string(content)}); !s) return s;
     } else if (type == "Metaspace") {
       const bool prefix = f.boolean_or("add_prefix_space", true);
       const bool drop = f.string_or("prepend_scheme", prefix ? "always" : "never") != "never";
-      replaces_.push_back({std::string(f.string("replacement")), " ", drop && prefix});
-      if (f.ok() && replaces_.back().from.empty()) return not_supported("decoder Metaspace: replacement", "");
-      if (replaces_over || replaces_.size() > 16) return out_of_order();
+      const std::string_view from = f.string("replacement");
+      if (f.ok() && (from.empty() || from.size() > longest_pattern))
+        return not_supported("decoder Metaspace: replacement", from);
+      if (replaces_over) return out_of_order();
+      if (!f.ok()) return fail(f.error());
+      if (status s = add_replace({std::string(from), " ", drop && prefix}); !s) return s;
     } else if (type == "ByteFallback") {
       if (replaces_over) return out_of_order();
       byte_fallback_ = true;
@@ -210,7 +222,20 @@ class Decoder {
     return {};
   }
 
+  /// `r.from` is not empty: so a step makes a text r.to / r.from times longer at most.
+  [[nodiscard]] status add_replace(Replace r) {
+    growth_ *= (std::max)(1.0, static_cast<double>(r.to.size()) / static_cast<double>(r.from.size()));
+    replaces_.push_back(std::move(r));
+    if (replaces_.size() > 16) return fail(errc::unsupported, "decoder: more than 16 Replace steps");
+    if (growth_ > max_growth)
+      return fail(errc::unsupported,
+                  text("decoder: its Replace steps can make a token ", static_cast<std::int64_t>(growth_),
+                       " times longer; the limit is ", static_cast<int>(max_growth)));
+    return {};
+  }
+
   Kind kind_ = Kind::join;
+  double growth_ = 1;
   std::vector<Replace> replaces_;
   bool byte_fallback_ = false, fuse_ = false;
   std::string strip_;

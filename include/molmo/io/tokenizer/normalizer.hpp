@@ -2,7 +2,7 @@
 // Normalizer: what tokenizer.json does to a text before it looks for pieces: Prepend, Replace, NFC, or a Sequence of them.
 //
 // Each stretch of text between added tokens is normalised by itself. Anything else in the file (NFD, NFKC, Lowercase, regular
-// expressions ...) is refused by name rather than left out. No step may lengthen a text more than 16-fold.
+// expressions ...) is refused by name rather than left out. How much longer a text may become is bounded: see Growth.
 #pragma once
 
 #include <molmo/io/json_value.hpp>
@@ -21,6 +21,34 @@ namespace molmo::inline v0::tokenizer {
 [[nodiscard]] inline failure not_supported(std::string_view where, std::string_view what) {
   return fail(errc::unsupported, text(where, " ", in_quotes(what, 400), " is not supported"));
 }
+
+/// How much longer one call of encode() may make its text, all steps of the normalizer and of the pre-tokenizer together: steps
+/// can multiply each other's growth, so that without a bound a small file would ask for any amount of memory and time.
+class Growth {
+ public:
+  /// For a text of `bytes` bytes: 15 times as many, and 4096.
+  explicit Growth(std::size_t bytes) : left_(15 * bytes + 4096) {}
+
+  /// The longest that `bytes` bytes may become.
+  [[nodiscard]] std::size_t limit(std::size_t bytes) const { return bytes + left_; }
+  /// A step has made `to` bytes of `from` bytes. False: too many; the text is given up.
+  bool take(std::size_t from, std::size_t to) {
+    exceeded_ = exceeded_ || to > limit(from);
+    if (!exceeded_ && to > from) left_ -= to - from;
+    return !exceeded_;
+  }
+  [[nodiscard]] bool exceeded() const { return exceeded_; }
+  [[nodiscard]] static failure error() {
+    return fail(errc::unsupported, "the normalizer and the pre_tokenizer make this text more than 16 times longer");
+  }
+
+ private:
+  std::size_t left_;
+  bool exceeded_ = false;
+};
+
+/// The longest text that a Replace or a Split looks for, in bytes: it is compared at every place.
+inline constexpr std::size_t longest_pattern = 256;
 
 /// Replaces every `from` in `s`, from left to right, appending to `out`. False: `out` would exceed `limit` bytes.
 [[nodiscard]] inline bool replace_all(std::string_view s, std::string_view from, std::string_view to, std::string& out,
@@ -49,6 +77,8 @@ struct Pattern {
     return fail(errc::format, molmo::text(where, ": field 'pattern' must be {\"String\": ...} or {\"Regex\": ...}"));
   auto s = (string ? string : regex)->as_string("pattern");
   if (!s) return fail(s.error());
+  if (string && s->size() > longest_pattern)
+    return fail(errc::unsupported, molmo::text(where, ": a pattern of ", s->size(), " bytes; the limit is ", longest_pattern));
   return Pattern{regex != nullptr, *s};
 }
 
@@ -63,28 +93,28 @@ class Normalizer {
 
   [[nodiscard]] bool empty() const { return steps_.empty(); }
 
-  /// `s` normalised: a view of `s` itself or of `space`. Error: the text would become too long.
-  [[nodiscard]] result<std::string_view> apply(std::string_view s, std::string& space) const {
-    const std::size_t limit = 16 * s.size() + 4096;
+  /// `s` normalised: a view of `s` itself or of `space`. Error: the text becomes longer than `growth` allows.
+  [[nodiscard]] result<std::string_view> apply(std::string_view s, std::string& space, Growth& growth) const {
     for (const Step& step : steps_) {
       std::string next;
+      bool fits = true;
       switch (step.kind) {
         case Kind::prepend:
           if (s.empty()) continue;
-          next.reserve(step.text.size() + s.size());
-          next.append(step.text).append(s);
+          fits = step.text.size() + s.size() <= growth.limit(s.size());
+          if (fits) next.reserve(step.text.size() + s.size()), next.append(step.text).append(s);
           break;
         case Kind::replace:
           if (s.find(step.from) == s.npos) continue;
           next.reserve(s.size() + s.size() / 2);
-          if (!replace_all(s, step.from, step.text, next, limit)) return too_long();
+          fits = replace_all(s, step.from, step.text, next, growth.limit(s.size()));
           break;
         case Kind::nfc:
           if (!nfc_is_needed(s)) continue;
           next = nfc(s);
           break;
       }
-      if (next.size() > limit) return too_long();
+      if (!fits || !growth.take(s.size(), next.size())) return Growth::error();
       space = std::move(next);
       s = space;
     }
@@ -97,10 +127,6 @@ class Normalizer {
     Kind kind;
     std::string from, text;
   };
-
-  [[nodiscard]] static failure too_long() {
-    return fail(errc::unsupported, "the normalizer makes this text more than 16 times longer");
-  }
 
   [[nodiscard]] status add(const json::Value& value) {
     if (value.is_null()) return {};

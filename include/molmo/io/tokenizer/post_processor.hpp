@@ -2,7 +2,7 @@
 // PostProcessor: the ids that tokenizer.json puts before and behind a single text, such as beginning-of-text.
 //
 //   TemplateProcessing (`single`)   BertProcessing, RobertaProcessing (cls A sep)   ByteLevel (offsets only: nothing)   Sequence
-// Templates for pairs of texts are not read. Anything else is refused by name.
+// Templates for pairs of texts are not read. Anything else is refused by name, as are more than max_ids ids around a text.
 #pragma once
 
 #include <molmo/io/json_value.hpp>
@@ -25,6 +25,8 @@ class PostProcessor {
     if (status s = p.add(value); !s) return fail(s.error());
     return p;
   }
+  /// A template may name a list of ids many times; every text gets them all.
+  static constexpr std::size_t max_ids = 1024;
 
   [[nodiscard]] const std::vector<Id>& before() const { return before_; }
   [[nodiscard]] const std::vector<Id>& behind() const { return behind_; }
@@ -44,7 +46,7 @@ class PostProcessor {
       if (!sep) return fail(sep.error());
       before_.insert(before_.begin(), *cls);
       behind_.push_back(*sep);
-      return {};
+      return before_.size() + behind_.size() > max_ids ? too_many() : status();
     }
     if (*type == "Sequence") {
       const json::Value* all = value.present("processors");
@@ -54,6 +56,10 @@ class PostProcessor {
       return {};
     }
     return not_supported("post_processor", *type);
+  }
+
+  [[nodiscard]] static status too_many() {
+    return fail(errc::unsupported, text("post_processor: more than ", max_ids, " ids around a text"));
   }
 
   /// ["</s>", 2]
@@ -95,12 +101,13 @@ class PostProcessor {
         auto id = (*ids)[k].as_integer("ids", 0, last_id);
         if (!id) return fail(errc::format, text("post_processor: special_tokens: ", id.error().message));
         (text_seen ? behind : before).push_back(static_cast<Id>(*id));
+        if (before.size() + behind.size() > max_ids) return too_many();
       }
     }
     if (!text_seen) return fail(errc::format, "post_processor: the template for one text lacks the text, Sequence A");
     before_.insert(before_.begin(), before.begin(), before.end());
     behind_.insert(behind_.end(), behind.begin(), behind.end());
-    return {};
+    return before_.size() + behind_.size() > max_ids ? too_many() : status();
   }
 
   std::vector<Id> before_, behind_;

@@ -37,10 +37,11 @@ class PreTokenizer {
   /// Whether the pieces are to be read as bytes (see byte_level.hpp).
   [[nodiscard]] bool byte_level() const { return byte_level_; }
 
-  /// Calls sink(piece) for each piece of `text`, in order, until one returns false. `at_start`: the text opens the document.
+  /// Calls sink(piece) for each piece of `text`, in order, until one returns false or `growth` is exceeded. `at_start`: the text
+  /// opens the document.
   template <class Sink>
-  bool cut(std::string_view text, bool at_start, Space& space, Sink&& sink) const {
-    return run(0, text, at_start, space, sink);
+  bool cut(std::string_view text, bool at_start, Space& space, Growth& growth, Sink&& sink) const {
+    return run(0, text, at_start, space, growth, sink);
   }
 
  private:
@@ -87,7 +88,7 @@ class PreTokenizer {
   }
 
   template <class Sink>
-  bool run(std::size_t k, std::string_view text, bool at_start, Space& space, Sink& sink) const {
+  bool run(std::size_t k, std::string_view text, bool at_start, Space& space, Growth& growth, Sink& sink) const {
     if (text.empty()) return true;
     if (k == stages_.size()) return sink(text);
     const Stage& stage = stages_[k];
@@ -96,7 +97,7 @@ class PreTokenizer {
       return from == text.npos ? Range{text.size(), text.size()} : Range{from, from + stage.literal.size()};
     };
     const auto next = [&](std::size_t from, std::size_t to) {
-      return run(k + 1, text.substr(from, to - from), at_start && from == 0, space, sink);
+      return run(k + 1, text.substr(from, to - from), at_start && from == 0, space, growth, sink);
     };
     switch (stage.kind) {
       case Kind::rules:
@@ -113,6 +114,7 @@ class PreTokenizer {
             text, stage.behavior, false, [&](std::size_t at) { return next_digit(text, at); }, next);
       case Kind::prefix_space:
         if (text.front() == ' ') return next(0, text.size());
+        if (!growth.take(text.size(), text.size() + 1)) return false;
         space[k].assign(1, ' ').append(text);
         text = space[k];
         return next(0, text.size());
@@ -121,7 +123,8 @@ class PreTokenizer {
         changed.clear();
         const bool wanted = stage.prepend == Prepend::always || (stage.prepend == Prepend::first && at_start);
         if (wanted && text.front() != ' ' && !text.starts_with(stage.literal)) changed.append(stage.literal);
-        (void)replace_all(text, " ", stage.literal, changed, static_cast<std::size_t>(-1));
+        (void)replace_all(text, " ", stage.literal, changed, static_cast<std::size_t>(-1));  // 4 bytes at most for each
+        if (!growth.take(text.size(), changed.size())) return false;
         text = changed;
         return stage.split ? split(text, SplitBehavior::merged_with_next, false, literal, next) : next(0, text.size());
       }

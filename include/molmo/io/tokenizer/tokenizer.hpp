@@ -54,7 +54,8 @@ class Tokenizer {
     return without_bad_alloc("reading a tokenizer", [&] { return make(json, "tokenizer.json"); });
   }
 
-  /// The ids of a text of at most 1 GiB. errc::invalid_argument where it is not UTF-8, with the byte offset, or too long.
+  /// The ids of a text of at most 1 GiB. errc::invalid_argument where it is not UTF-8, with the byte offset, or too long;
+  /// errc::unsupported where the file asks for steps that make this text more than 16 times longer.
   [[nodiscard]] result<std::vector<std::int32_t>> encode(std::string_view utf8, EncodeOptions options = {}) const {
     return without_bad_alloc("encoding a text", [&]() -> result<std::vector<std::int32_t>> {
       if (utf8.size() > longest_text)
@@ -63,18 +64,20 @@ class Tokenizer {
       if (const auto bad = tokenizer::first_invalid_utf8(utf8))
         return fail(errc::invalid_argument,
                     text("the text is not UTF-8: the byte at offset ", *bad, " does not begin a valid character"));
-      Run run{*this, options.parse_special};
+      Run run{*this, options.parse_special, tokenizer::Growth(utf8.size())};
       if (options.add_special) run.ids = post_processor_.before();
       run.ids.reserve(run.ids.size() + utf8.size() / 4 + 16);
       run.raw(utf8);
       if (!run.problem) return fail(run.problem.error());
+      if (run.growth.exceeded()) return tokenizer::Growth::error();
       if (options.add_special)
         run.ids.insert(run.ids.end(), post_processor_.behind().begin(), post_processor_.behind().end());
       return std::move(run.ids);
     });
   }
 
-  /// The text of `ids`, always valid UTF-8. Ids that are no tokens are skipped, as are special tokens while `skip_special`.
+  /// The text of `ids`, always valid UTF-8. Ids that are no tokens are skipped, as are special tokens while `skip_special`. This
+  /// cannot fail: from_file() has refused decoders that make a token more than 64 times longer.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special = true) const {
     std::string out;
     tokenizer::Decoder::State state;
@@ -106,10 +109,12 @@ class Tokenizer {
   struct Run {
     const Tokenizer& t;
     bool special;
+    tokenizer::Growth growth;
     std::vector<std::int32_t> ids{};
     status problem{};
     tokenizer::BpeSpace bpe{};
     tokenizer::PreTokenizer::Space pieces{};
+    tokenizer::AddedTokenFinder::Space raw_hits{}, normal_hits{};
     std::string normalized{};
 
     bool token(std::int32_t id) {
@@ -118,9 +123,9 @@ class Tokenizer {
     }
     void raw(std::string_view all) {
       t.raw_tokens_.cut(
-          all, special, [&](std::int32_t id) { return token(id); },
+          all, special, raw_hits, [&](std::int32_t id) { return token(id); },
           [&](std::size_t from, std::size_t to) {
-            auto s = t.normalizer_.apply(all.substr(from, to - from), normalized);
+            auto s = t.normalizer_.apply(all.substr(from, to - from), normalized, growth);
             if (!s) {
               problem = fail(s.error());
               return false;
@@ -130,9 +135,9 @@ class Tokenizer {
     }
     bool normal(std::string_view all, bool at_start) {
       return t.normalized_tokens_.cut(
-          all, special, [&](std::int32_t id) { return token(id); },
+          all, special, normal_hits, [&](std::int32_t id) { return token(id); },
           [&](std::size_t from, std::size_t to) {
-            return t.pre_tokenizer_.cut(all.substr(from, to - from), at_start && from == 0, pieces,
+            return t.pre_tokenizer_.cut(all.substr(from, to - from), at_start && from == 0, pieces, growth,
                                         [&](std::string_view piece) {
                                           if (status s = t.bpe_.encode(piece, bpe, ids); !s) problem = fail(s.error());
                                           return problem.has_value();
@@ -180,18 +185,24 @@ class Tokenizer {
   [[nodiscard]] status finish() {
     size_ = bpe_.vocabulary().end();
     std::string space;
-    for (const tokenizer::AddedToken& t : added_.tokens()) {
-      size_ = (std::max)(size_, index_t{t.id} + 1);
-      if (!t.normalized) {
-        raw_tokens_.add(t, t.content);
-        continue;
+    std::size_t bytes = 0;
+    for (const tokenizer::AddedToken& t : added_.tokens()) bytes += t.content.size();
+    tokenizer::Growth growth(bytes);
+    for (const bool special : {true, false}) {  // of tokens that are normalised to the same text, special ones win
+      for (const tokenizer::AddedToken& t : added_.tokens()) {
+        if (t.special != special) continue;
+        size_ = (std::max)(size_, index_t{t.id} + 1);
+        if (!t.normalized) {
+          raw_tokens_.add(t, t.content);
+          continue;
+        }
+        auto content = normalizer_.apply(t.content, space, growth);
+        if (!content) return fail(content.error());
+        normalized_tokens_.add(t, std::string(*content));
       }
-      auto content = normalizer_.apply(t.content, space);
-      if (!content) return fail(content.error());
-      normalized_tokens_.add(t, std::string(*content));
     }
-    raw_tokens_.finish();
-    normalized_tokens_.finish();
+    if (status s = raw_tokens_.finish(); !s) return s;
+    if (status s = normalized_tokens_.finish(); !s) return s;
     for (const auto* ids : {&post_processor_.before(), &post_processor_.behind()})
       for (const std::int32_t id : *ids)
         if (!token_of(id)) return fail(errc::format, text("post_processor: there is no token with the id ", id));
