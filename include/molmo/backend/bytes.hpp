@@ -19,11 +19,15 @@
 
 namespace molmo::inline v0 {
 
+inline namespace MOLMO_ISA {
+
 /// Has this architecture, as this translation unit is compiled, the byte products of AVX-512?
 template <class Arch>
 inline constexpr bool has_vnni = MOLMO_VNNI != 0 && std::is_base_of_v<xsimd::avx512f, Arch>;
 
-namespace detail {
+}  // inline namespace MOLMO_ISA
+
+namespace detail::inline MOLMO_ISA {
 
 /// 32 activations x[i] = scale * q[i], q in [-127, 127], rounded to the nearest, ties to even. A block with a NaN or an
 /// infinity gets a NaN scale, so that it is not lost.
@@ -205,5 +209,5 @@ requires(std::is_base_of_v<xsimd::avx512f, Arch>) struct Bytes<Arch, true> {
 };
 #endif
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 }  // namespace molmo::inline v0

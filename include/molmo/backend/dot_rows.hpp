@@ -7,7 +7,7 @@
 #include <molmo/backend/lanes.hpp>
 #include <molmo/core/shape.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// sums[t * R + r] = x row t . w row r, for R weight rows and T rows of x.
 template <class V, int R, int T, class W>
@@ -44,4 +44,4 @@ MOLMO_INLINE void dot_rows(const W* w, index_t w_stride, const float* x, index_t
   for (; i < T * R; ++i) sums[i] = reduce_add(a[i]);
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

@@ -55,6 +55,8 @@ struct EigenWorker {
 
 }  // namespace detail
 
+inline namespace MOLMO_ISA {
+
 /// One thread; copies share their scratch memory and may be used from several threads at once.
 struct EigenCpu : Reference {
   static constexpr const char* name = "eigen";
@@ -64,6 +66,16 @@ struct EigenCpu : Reference {
  private:
   std::shared_ptr<Pool<detail::EigenWorker>> workers_ = std::make_shared<Pool<detail::EigenWorker>>();
 };
+
+/// EigenCpu without the header of its products. (That one is more special: its X is Rows.)
+template <class X, class... P>
+void multiply(const EigenCpu&, const X&, const P&...) {
+  static_assert(detail::never<X>,
+                "molmo: EigenCpu's matmul is in <molmo/ops/matmul/eigen.hpp>, which is not included; "
+                "include <molmo/eigen.hpp>");
+}
+
+}  // inline namespace MOLMO_ISA
 
 /// The elements of a view as an Eigen::Map of static width: rows() x cols(), row-major.
 template <class T, class S>

@@ -13,6 +13,8 @@ namespace molmo::inline v0 {
 /// The best instruction set that this translation unit is compiled for.
 using native = xsimd::default_arch;
 
+inline namespace MOLMO_ISA {
+
 /// A register of `size` floats of the instruction set Arch.
 template <class Arch = native>
 struct Lanes {
@@ -88,7 +90,9 @@ struct Lanes {
   }
 };
 
-namespace detail {
+}  // inline namespace MOLMO_ISA
+
+namespace detail::inline MOLMO_ISA {
 
 /// Registers of half the size, for rows that do not fill a 512-bit one.
 #if MOLMO_AVX512
@@ -101,6 +105,6 @@ inline constexpr bool is_wide = false;
 using Narrower = Lanes<native>;
 #endif
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -11,7 +11,7 @@
 #include <molmo/backend/lanes.hpp>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 // c[0] + c[1] x + ... by Horner's rule.
 template <class A, int N>
@@ -22,7 +22,7 @@ MOLMO_INLINE Lanes<A> polynomial(Lanes<A> x, const float (&c)[N]) {
   return y;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// e^x per lane.
 template <class A>

@@ -17,7 +17,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 #if XSIMD_VERSION_MAJOR >= 11
 template <class Arch>
@@ -204,4 +204,4 @@ requires(std::is_base_of_v<xsimd::avx512f, Arch>) struct NativeLanes<Arch> : Por
 };
 #endif
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

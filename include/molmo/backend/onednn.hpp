@@ -210,6 +210,8 @@ class DnnlState {
 
 }  // namespace detail
 
+inline namespace MOLMO_ISA {
+
 /// Copies share their threads, primitives and scratch memory, and may be used from several threads at once.
 template <class Arch = native>
 struct OneDnn : Xsimd<Arch> {
@@ -241,5 +243,15 @@ OneDnn(int)->OneDnn<>;
 OneDnn(std::shared_ptr<Executor>)->OneDnn<>;
 template <class Arch>
 OneDnn(const Xsimd<Arch>&) -> OneDnn<Arch>;
+
+/// OneDnn without the header of its products. (That one is more special: its X is Rows.)
+template <class Arch, class X, class... P>
+void multiply(const OneDnn<Arch>&, const X&, const P&...) {
+  static_assert(detail::never<X>,
+                "molmo: OneDnn's matmul is in <molmo/ops/matmul/onednn.hpp>, which is not included; "
+                "include <molmo/onednn.hpp>");
+}
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -5,7 +5,7 @@
 
 #include <molmo/core/view.hpp>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 /// The calling thread. Small and copyable, like every backend.
 struct Reference {
@@ -25,6 +25,12 @@ struct Reference {
 /// Allocates now what the ops of this backend would allocate when they are first called: make_session() asks for it.
 inline void prepare(const Reference&) {}
 
+/// What a backend derives from whose fast loops stand in headers of their own, as those of Xsimd do in ops/<op>/cpu.hpp.
+/// An op that has such a loop has an overload for FastCpu beside the plain one, and that does not compile: were it not for
+/// this, a header that was left out would run the plain loops without a word. With the header, its overload is nearer.
+/// An op without a fast loop has no such overload and runs the plain one.
+struct FastCpu : Reference {};
+
 /// Part `part` of `parts` of [0, n), in multiples of `grain`: the static partition that keeps results the same for any
 /// number of threads, because an element never depends on who computes it.
 struct Range {
@@ -41,4 +47,12 @@ struct Range {
   return {begin < n ? begin : n, end < n ? end : n};
 }
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA
+
+namespace molmo::inline v0::detail {
+
+// False, but not before a template is instantiated.
+template <class...>
+inline constexpr bool never = false;
+
+}  // namespace molmo::inline v0::detail

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sum of a function of the elements of one row, in SIMD registers and in one fixed order: what norms need.
+// The sum of a function of the elements of one row, in SIMD registers and in one fixed order, and the store of what was
+// normalised: what norms need.
 #pragma once
 
 #include <molmo/backend/lanes.hpp>
 #include <molmo/core/shape.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// Four registers of e(x) summed over a row, then across lanes, in a fixed order.
 template <class V, class T, class Body>
@@ -28,4 +29,18 @@ MOLMO_INLINE float sum_over_row(const T* x, index_t width, Body e) {
   return total;
 }
 
-}  // namespace molmo::inline v0::detail
+/// y = n * weight + bias, either of them or both null. In 16 bits `rounded` says that n is rounded to them before it is
+/// multiplied.
+template <class V, class T>
+MOLMO_INLINE void store_scaled(V n, T* y, const float* weight, const float* bias, [[maybe_unused]] bool rounded) {
+  if constexpr (!std::is_same_v<T, float>)
+    if (weight && rounded) {
+      n.store(y);
+      n = V::load(y);
+    }
+  if (weight) n = n * V::load(weight);
+  if (bias) n = n + V::load(bias);
+  n.store(y);
+}
+
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

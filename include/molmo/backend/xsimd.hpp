@@ -20,8 +20,10 @@
 
 namespace molmo::inline v0 {
 
+inline namespace MOLMO_ISA {
+
 template <class Arch = native, bool Vnni = has_vnni<Arch>>
-struct Xsimd : Reference {
+struct Xsimd : FastCpu {
   static_assert(Vnni == has_vnni<Arch>,
                 "molmo: Vnni follows from Arch and the compiler's flags; leave it to its default");
   static constexpr const char* name = "xsimd";
@@ -100,10 +102,12 @@ Xsimd()->Xsimd<>;
 Xsimd(int)->Xsimd<>;
 Xsimd(std::shared_ptr<Executor>)->Xsimd<>;
 
+}  // inline namespace MOLMO_ISA
+
 /// Elements of a pointwise pass below which a second thread costs more than it saves.
 inline constexpr index_t parallel_pass_elements = 32768;
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 // y(r, c) = e(r, c) for columns [begin, end) of one row.
 template <class V, class T, class E>
@@ -116,7 +120,7 @@ void assign_row(T* y, const E& e, index_t row, index_t begin, index_t end) {
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// One pass of SIMD registers, shared among the threads when it is long.
 template <class Arch, class T, class S, class E>
@@ -141,7 +145,7 @@ void assign(const Xsimd<Arch>& cpu, View<T, S> y, const E& e) {
   }
 }
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 inline constexpr index_t reduce_piece = 16384;  // elements added before their sum joins the others
 
@@ -162,7 +166,7 @@ double reduce_piece_of_row(const E& e, index_t row, index_t begin, index_t end) 
   return total;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// Pieces of fixed size, shared among the threads, their results combined in order.
 template <class Arch, class R, class E>

@@ -12,7 +12,7 @@
 #include <type_traits>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 // (The builtin, because std::bit_cast is a host function to nvcc.)
 MOLMO_HD constexpr std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
@@ -54,15 +54,15 @@ MOLMO_HD constexpr float float_from_f16(std::uint16_t h) {
   return sign ? -magnitude : magnitude;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// Brain float: 16 bits with the range of f32.
 struct bf16 {
   std::uint16_t bits = 0;
 
   constexpr bf16() = default;
-  MOLMO_HD constexpr explicit bf16(float x) : bits(detail::bf16_from_float(x)) {}
-  MOLMO_HD constexpr operator float() const { return detail::float_from_bf16(bits); }
+  MOLMO_INLINE constexpr explicit bf16(float x) : bits(detail::bf16_from_float(x)) {}
+  MOLMO_INLINE constexpr operator float() const { return detail::float_from_bf16(bits); }
 };
 
 /// IEEE half precision.
@@ -70,8 +70,8 @@ struct f16 {
   std::uint16_t bits = 0;
 
   constexpr f16() = default;
-  MOLMO_HD constexpr explicit f16(float x) : bits(detail::f16_from_float(x)) {}
-  MOLMO_HD constexpr operator float() const { return detail::float_from_f16(bits); }
+  MOLMO_INLINE constexpr explicit f16(float x) : bits(detail::f16_from_float(x)) {}
+  MOLMO_INLINE constexpr operator float() const { return detail::float_from_f16(bits); }
 };
 
 static_assert(sizeof(bf16) == 2 && sizeof(f16) == 2 && std::is_trivially_copyable_v<bf16>);

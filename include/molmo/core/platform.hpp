@@ -10,6 +10,9 @@
 //   MOLMO_AVX2, MOLMO_AVX512   1 when this translation unit may use those instructions, else 0 (backend/lanes.hpp
 //                        chooses by the architecture in its type; these only say whether the intrinsics exist)
 //   MOLMO_VNNI           the same for the int8 dot products of AVX-512 (vpdpbusd)
+//   MOLMO_ISA            a short name of the instruction set that this translation unit is compiled for. What calculates
+//                        lies in `inline namespace MOLMO_ISA`, so that the linker never takes the copy of a unit with
+//                        another -march for it: see docs/embed.md. Types that only hold data are the same everywhere
 #pragma once
 
 // One sentence instead of hundreds of errors: what cannot be found ends the compilation.
@@ -76,6 +79,38 @@
 #define MOLMO_VNNI 1
 #else
 #define MOLMO_VNNI 0
+#endif
+
+#if defined(__CUDACC__)
+#define MOLMO_ISA cu  // the same for the host and the device pass
+#elif MOLMO_VNNI && defined(__AVX512FP16__)
+#define MOLMO_ISA z4
+#elif MOLMO_VNNI && defined(__AVX512VBMI2__)
+#define MOLMO_ISA z3
+#elif MOLMO_VNNI
+#define MOLMO_ISA z2
+#elif MOLMO_AVX512
+#define MOLMO_ISA z1
+#elif defined(__AVX512F__)
+#define MOLMO_ISA z0
+#elif MOLMO_AVX2 && defined(__AVXVNNI__)
+#define MOLMO_ISA a3
+#elif MOLMO_AVX2
+#define MOLMO_ISA a2
+#elif defined(__AVX2__)
+#define MOLMO_ISA a1
+#elif defined(__AVX__)
+#define MOLMO_ISA a0
+#elif defined(__SSE4_2__)
+#define MOLMO_ISA s4
+#elif defined(__SSSE3__)
+#define MOLMO_ISA s3
+#elif defined(__ARM_FEATURE_SVE)
+#define MOLMO_ISA v1
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define MOLMO_ISA n1
+#else
+#define MOLMO_ISA p0  // every machine of its kind
 #endif
 
 // NaN logits are detected and reported, and every sum has one order; these flags would take that away without a word.

@@ -35,6 +35,8 @@ inline constexpr bool enable_statement = false;
 template <class S>
 concept Statement = enable_statement<std::remove_cvref_t<S>>;
 
+inline namespace MOLMO_ISA {
+
 /// A position of one number of type F (float or double). `acc` is what a matmul is about to store there.
 template <class F>
 struct ScalarAt {
@@ -51,6 +53,8 @@ struct ScalarAt {
     return static_cast<F>(x);
   }
 };
+
+}  // inline namespace MOLMO_ISA
 
 /// A position of V::size neighbours in one row, V being a backend's register of floats.
 template <class V>

@@ -14,7 +14,7 @@
 #include <cmath>
 
 namespace molmo::inline v0 {
-namespace scalar {
+namespace scalar::inline MOLMO_ISA {
 
 // The standard functions under the names that the bodies below use.
 MOLMO_HD inline float exp(float x) { return ::expf(x); }
@@ -35,7 +35,7 @@ MOLMO_HD inline double larger_or_nan(double a, double b) { return a > b || a != 
 MOLMO_HD inline float smaller(float a, float b) { return a < b ? a : b; }
 MOLMO_HD inline double smaller(double a, double b) { return a < b ? a : b; }
 
-}  // namespace scalar
+}  // namespace scalar::inline MOLMO_ISA
 
 /// A constant for the body of a pointwise function: a number or a register of it, whichever V is.
 template <class V>
@@ -188,6 +188,8 @@ constexpr auto map_function(const F& f, const First& first, const Rest&... rest)
 
 }  // namespace detail
 
+inline namespace MOLMO_ISA {
+
 /// A pointwise function of your own: F has `template <class V> MOLMO_INLINE V operator()(V x, ...) const`, written with
 /// + - * /, constant<V>(c) and the functions below; it runs on numbers and on registers. One to three operands. A
 /// generic lambda will do, and f keeps what it holds or captures.
@@ -269,5 +271,7 @@ template <Shaped A>
 [[nodiscard]] constexpr auto clamp(A&& a, double low, double high) {
   return detail::map<detail::clamp_f>(leaf(std::forward<A>(a)), Scalar<double>{low}, Scalar<double>{high});
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

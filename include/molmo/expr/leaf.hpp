@@ -114,7 +114,7 @@ template <class T, index_t... D>
 void leaf(const Tensor<T, D...>&& temporary) = delete;  // its elements would be gone before the expression runs
 template <class N>
   requires std::is_arithmetic_v<N>
-[[nodiscard]] constexpr auto leaf(N number) {
+[[nodiscard]] MOLMO_INLINE constexpr auto leaf(N number) {
   if constexpr (std::is_same_v<N, float> || sizeof(N) <= 2)
     return Scalar<float>{static_cast<float>(number)};
   else

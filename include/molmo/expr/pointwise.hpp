@@ -222,6 +222,8 @@ struct neg_f {
 template <class A, class B>
 concept OperandPair = Operand<A> && Operand<B> && (Shaped<A> || Shaped<B>);
 
+inline namespace MOLMO_ISA {
+
 template <class A, class B>
   requires OperandPair<A, B>
 [[nodiscard]] constexpr auto operator+(A&& a, B&& b) {
@@ -265,5 +267,7 @@ template <Operand A, Statement S>
 void operator*(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
 template <Operand A, Statement S>
 void operator/(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 struct Bf16 {
   using element = bf16;
@@ -22,4 +22,4 @@ struct Bf16 {
 };
 static_assert(WeightFormat<Bf16>);
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 struct F16 {
   using element = f16;
@@ -22,4 +22,4 @@ struct F16 {
 };
 static_assert(WeightFormat<F16>);
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 struct F32 {
   using element = float;
@@ -22,4 +22,4 @@ struct F32 {
 };
 static_assert(WeightFormat<F32>);
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

@@ -14,7 +14,7 @@
 
 #include <cstring>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 /// Bytes of the two parts of a matrix in panels.
 struct PanelBytes {
@@ -122,4 +122,4 @@ void encode_row(const float* in, index_t count, std::byte* out) {
   }
 }
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 struct Q4 {
   static constexpr const char* name = "q4";
@@ -59,4 +59,4 @@ struct Q4 {
 };
 static_assert(BlockFormat<Q4>);
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

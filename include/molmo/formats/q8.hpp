@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 struct Q8 {
   static constexpr const char* name = "q8";
@@ -40,4 +40,4 @@ struct Q8 {
 };
 static_assert(BlockFormat<Q8>);
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

@@ -87,6 +87,8 @@ enum class Layout : std::uint8_t {
   panels  ///< 16 rows interleaved; see panels.hpp
 };
 
+inline namespace MOLMO_ISA {
+
 /// A weight matrix with run-time sizes: what kernels see.
 struct WeightMatrix {
   const std::byte* data = nullptr;  ///< the numbers or blocks; in panels of a block format, the codes
@@ -116,6 +118,8 @@ struct WeightMatrix {
     return part;
   }
 };
+
+}  // inline namespace MOLMO_ISA
 
 /// A weight matrix [N, K] = [out, in], borrowed from a mapped file or an arena.
 template <class S>

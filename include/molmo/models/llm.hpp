@@ -56,6 +56,8 @@ struct NoObserver {
   }
 };
 
+inline namespace MOLMO_ISA {
+
 /// Bytes that one more position takes in the KV cache of a model, and bytes of a workspace for steps of up to `tokens`
 /// tokens. Llm has functions of the same meaning; these are for a config that is known at run time only.
 [[nodiscard]] constexpr index_t kv_bytes_per_token(const LlmConfig& c, KvFormat format = KvFormat::f32) {
@@ -69,6 +71,8 @@ struct NoObserver {
          n(c.q_width() + 2 * c.kv_width()) + n(c.q_width()) + n(c.mlp_hidden_size) +
          Arena::padded<float>(attention_scratch(tokens, c.n_heads, c.kv_heads(), c.head_size()));
 }
+
+}  // inline namespace MOLMO_ISA
 
 template <LlmConfig C>
 class Llm {
@@ -107,11 +111,15 @@ class Llm {
   [[nodiscard]] static constexpr index_t weight_bytes() {
     return format_bytes<F>(parameters());
   }
+  // What calculates is a template of a backend, here of the plainest: so each instruction set has its own (docs/embed.md).
+
   /// Bytes that one more position takes in the KV cache.
+  template <class Ctx = Reference>
   [[nodiscard]] static constexpr index_t kv_bytes_per_token(KvFormat format = KvFormat::f32) {
     return molmo::kv_bytes_per_token(C, format);
   }
   /// Multiply-adds count as two; `context` positions are attended to.
+  template <class Ctx = Reference>
   [[nodiscard]] static constexpr double flops_per_token(index_t context = 0) {
     const double matrices = static_cast<double>(parameters() - (C.weight_tying ? 0 : C.embedding_rows() * C.d_model) -
                                                 C.additional_vocab_size * C.d_model);
@@ -119,8 +127,10 @@ class Llm {
   }
 
   /// Bytes of the workspace for steps of up to `tokens` tokens.
+  template <class Ctx = Reference>
   [[nodiscard]] static constexpr std::size_t workspace_bytes(index_t tokens) { return llm_workspace_bytes(C, tokens); }
   /// A workspace in `arena`, which has workspace_bytes(tokens) left.
+  template <class Ctx = Reference>
   [[nodiscard]] static LlmWorkspace make_workspace(Arena& arena, index_t tokens) {
     const auto take = [&](index_t width) { return arena.take<float>(static_cast<std::size_t>(tokens * width)); };
     const index_t half = C.head_size() / 2;

@@ -73,7 +73,7 @@ struct Generated {
   }
 };
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// `vocabulary`: the ids that a model may say.
 [[nodiscard]] inline status check(const GenerateOptions& o, index_t vocabulary) {
@@ -86,7 +86,9 @@ namespace detail {
   return {};
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// Continues `prompt`; sink(id) gets every new id and returns whether to go on. `S` is a Session or an AnySession.
 template <class S, class Sink>
@@ -158,5 +160,7 @@ template <class S, class Sink>
     return done;
   });
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

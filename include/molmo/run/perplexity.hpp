@@ -35,6 +35,8 @@ struct Perplexity {
   [[nodiscard]] double value() const { return std::exp(per_token()); }
 };
 
+inline namespace MOLMO_ISA {
+
 /// `session`: a Session or an AnySession; what it held is forgotten. More than one of its logit_rows makes this fast.
 /// errc::empty_prompt (a text too short to predict anything), errc::invalid_argument, errc::cancelled, and those of
 /// score().
@@ -77,5 +79,7 @@ template <class S>
     return out;
   });
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

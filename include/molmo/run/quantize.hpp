@@ -43,7 +43,7 @@ struct QuantizeReport {
       0;  ///< weights other than 0 in blocks so small that f16 has no scale for them: they become 0
 };
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// "layers.2" before "layers.10".
 [[nodiscard]] inline bool natural_less(std::string_view a, std::string_view b) {
@@ -348,7 +348,9 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
   return report;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// Converts the checkpoint in the folder `from` into the new folder `to`. errc::io (the folder has files, the disk is full),
 /// errc::unsupported (converted already, elements that cannot be), errc::format (weights that are infinite, not numbers, or
@@ -357,5 +359,7 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
                                                                 const QuantizeOptions& options = {}) {
   return without_bad_alloc("quantising a checkpoint", [&] { return detail::quantize_unguarded(from, to, options); });
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -84,6 +84,8 @@ struct StopBetweenLayers {
 
 }  // namespace detail
 
+inline namespace MOLMO_ISA {
+
 /// The bytes that make_session<M> will allocate.
 template <class M>
 [[nodiscard]] constexpr MemoryPlan memory_plan(SessionOptions options = {}) {
@@ -91,6 +93,8 @@ template <class M>
   return {KvCache::bytes<M>(o.context, o.kv_format), M::workspace_bytes(o.prefill_chunk),
           detail::logits_bytes(M::logits_size, o)};
 }
+
+}  // inline namespace MOLMO_ISA
 
 template <class M, class Ctx>
 class Session : public SessionBase {

@@ -15,7 +15,7 @@
 #include <utility>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// -log softmax(logits)[target], in double precision.
 [[nodiscard]] inline double surprise(const float* logits, index_t size, index_t target) {
@@ -26,7 +26,9 @@ namespace detail {
   return std::log(sum) - (static_cast<double>(logits[target]) - static_cast<double>(largest));
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// The calls of a Session. One that was moved from refuses them all with errc::invalid_argument, as does one in the
 /// middle of a call: a progress sink may not use the session that it watches.
@@ -225,5 +227,7 @@ inline result<std::int32_t> SessionBase::sample(const SamplingOptions& options, 
                          {p_.ids, static_cast<std::size_t>(length())});
   });
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -18,7 +18,7 @@
 #include <string>
 #include <string_view>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 /// The format of a tensor's elements; `known` is false for elements that weights are never made of.
 struct StoredFormat {
@@ -108,7 +108,9 @@ class TensorNames {
   bool stripped_ = false;
 };
 
-namespace detail {
+}  // namespace molmo::inline v0::inline MOLMO_ISA
+
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// What is wrong with the description of a matrix of blocks in the file's metadata, or nothing.
 [[nodiscard]] inline std::string described_otherwise(const std::string& name, std::string_view says, FormatId format,
@@ -134,7 +136,9 @@ namespace detail {
   return any ? std::string() : text("quantization_config: it says ", says, ", but no tensor is");
 }
 
-}  // namespace detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA
+
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 /// A matrix as it lies in the files. `problem` says what does not fit; a parameter is loaded only where it is empty.
 struct StoredMatrix {
@@ -187,4 +191,4 @@ template <class Tensors>
   return m;
 }
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

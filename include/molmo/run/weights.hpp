@@ -50,6 +50,16 @@ struct WeightFiles {
 
 }  // namespace detail
 
+template <class M>
+class Loaded;
+
+inline namespace MOLMO_ISA {
+
+template <class M>
+[[nodiscard]] result<Loaded<M>> load(const std::string& directory, const LoadOptions& options = {});
+
+}  // inline namespace MOLMO_ISA
+
 /// A model and all that it borrows from: the checkpoint's files and an arena. Movable; the model stays where it is.
 template <class M>
 class Loaded {
@@ -71,10 +81,10 @@ class Loaded {
   std::unique_ptr<State> state_;
 
   template <class Model>
-  friend result<Loaded<Model>> load(const std::string&, const LoadOptions&);
+  friend result<Loaded<Model>> MOLMO_ISA::load(const std::string&, const LoadOptions&);
 };
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// Lines of a report; at most so many are kept, the rest is counted.
 class Report {
@@ -243,12 +253,14 @@ inline void bind(const Manifest& manifest, const LlmConfig& config, const Checkp
   return {};
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// Loads a Hugging Face checkpoint folder into the model type M = Llm<config>. errc::mismatch carries the report of all
 /// that does not fit; other errors come from the files.
 template <class M>
-[[nodiscard]] result<Loaded<M>> load(const std::string& directory, const LoadOptions& options = {}) {
+[[nodiscard]] result<Loaded<M>> load(const std::string& directory, const LoadOptions& options) {
   return without_bad_alloc("loading a model", [&]() -> result<Loaded<M>> {
     auto state = std::make_unique<typename Loaded<M>::State>();
     if (status s = detail::load_weights(directory, options, M::config, Manifest(state->model), state->files); !s)
@@ -256,5 +268,7 @@ template <class M>
     return Loaded<M>(std::move(state));
   });
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -2,4 +2,4 @@
 // Compiled for the machine at hand.
 #include "unit.hpp"
 
-float native() { return calculate(); }
+Work native() { return calculate(); }

@@ -2,4 +2,4 @@
 // Compiled for the instruction set that every machine of this kind has.
 #include "unit.hpp"
 
-float portable() { return calculate(); }
+Work portable() { return calculate(); }

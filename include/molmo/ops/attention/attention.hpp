@@ -62,5 +62,12 @@ MOLMO_NOINLINE inline void attention(const Reference&, const AttentionRows& a) {
       }
     }
 }
+/// Xsimd without the header of its loop.
+template <class Late = void>
+void attention(const FastCpu&, const AttentionRows&) {
+  static_assert(detail::never<Late>,
+                "molmo: Xsimd has a fast attention in <molmo/ops/attention/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
 
 }  // namespace molmo::inline v0

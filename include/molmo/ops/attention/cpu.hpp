@@ -14,7 +14,7 @@
 #include <limits>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// Calls f(first row, rows, kernel) for the tiles that make up `rows` rows.
 template <class V, class F>
@@ -207,7 +207,7 @@ void attention_with(const Xsimd<Arch>& cpu, const AttentionRows& a, const KvKern
   });
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class Arch>
 void attention(const Xsimd<Arch>& cpu, const AttentionRows& a) {

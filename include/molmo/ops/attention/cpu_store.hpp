@@ -8,7 +8,7 @@
 #include <molmo/ops/rope/rotate.hpp>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 template <class V>
 void rotate_in_place(const NewHeads& a, float* x, index_t first, index_t heads, index_t from, index_t tokens) {
@@ -20,7 +20,7 @@ void rotate_in_place(const NewHeads& a, float* x, index_t first, index_t heads, 
     }
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class Arch>
 void finish_queries(const Xsimd<Arch>&, const NewHeads& a, index_t first, index_t heads, index_t from, index_t tokens) {

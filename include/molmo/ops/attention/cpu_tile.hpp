@@ -11,7 +11,7 @@
 #include <molmo/ops/attention/cpu_weigh.hpp>
 #include <molmo/ops/attention/kv.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// Rows of the largest tile: 12 x 2 sums in the 32 registers of AVX-512, 6 x 2 in 16. (6 x 4 take fewer loads for each
 /// multiply-add, but twice the keys in the first cache: slower where head_dim is 64 or more.)
@@ -253,4 +253,4 @@ inline constexpr KvKernels kv_kernels{
     {add_values<V, E, 1>, add_values<V, E, 2>, add_values<V, E, 4>, add_values<V, E, row_tile<V>>},
     {add_value_panels<V, E, 1>, add_value_panels<V, E, panel_rows_at_once<V>>}};
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

@@ -11,7 +11,7 @@
 
 #include <limits>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 inline constexpr float lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -134,4 +134,4 @@ void weigh(WeightedRow* rows, index_t count, index_t first, index_t keys, float*
   }
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

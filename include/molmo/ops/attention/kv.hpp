@@ -51,6 +51,8 @@ constexpr decltype(auto) with_kv_format(KvFormat format, F&& f) {
 /// Do values of this size lie in panels, as keys do?
 [[nodiscard]] constexpr bool values_in_panels(index_t head_dim) { return head_dim == 8 || head_dim == 16; }
 
+inline namespace MOLMO_ISA {
+
 /// Keys and values of one layer.
 struct KvHeads {
   std::byte* k = nullptr;
@@ -92,7 +94,9 @@ struct KvHeads {
   }
 };
 
-namespace detail {
+}  // inline namespace MOLMO_ISA
+
+namespace detail::inline MOLMO_ISA {
 
 /// Writes head_dim numbers to at(0), at(1) ... in the format E, and their scale where it has one. A head with a NaN or
 /// an infinity gets a NaN scale, so that it is not lost.
@@ -117,7 +121,9 @@ void store_head(const float* x, index_t head_dim, E* to, float* scale, At&& at) 
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// Writes x, head_dim numbers, as the key of a position.
 inline void store_key(const KvHeads& kv, index_t head, index_t position, const float* x) {
@@ -138,5 +144,7 @@ inline void store_value(const KvHeads& kv, index_t head, index_t position, const
       detail::store_head(x, kv.head_dim, to, scale, [](index_t i) { return i; });
   });
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -33,6 +33,13 @@ inline void finish_queries(const Reference& ctx, const NewHeads& a, index_t firs
   rope(ctx,
        RopeHeads{q, q, tokens, heads, d, a.token, d, a.token, d, a.cosines + from * (d / 2), a.sines + from * (d / 2)});
 }
+/// Xsimd without the header of its loop.
+template <class Late = void>
+void finish_queries(const FastCpu&, const NewHeads&, index_t, index_t, index_t, index_t) {
+  static_assert(detail::never<Late>,
+                "molmo: Xsimd has a fast rotation of new heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
 /// Rotates and stores key heads.
 inline void finish_keys(const Reference& ctx, const NewHeads& a, index_t first, index_t heads, index_t from,
                         index_t tokens) {
@@ -42,6 +49,13 @@ inline void finish_keys(const Reference& ctx, const NewHeads& a, index_t first, 
        RopeHeads{k, k, tokens, heads, d, a.token, d, a.token, d, a.cosines + from * (d / 2), a.sines + from * (d / 2)});
   for (index_t t = 0; t < tokens; ++t)
     for (index_t h = 0; h < heads; ++h) store_key(a.kv, first + h, a.past + from + t, k + t * a.token + h * d);
+}
+/// Xsimd without the header of its loop.
+template <class Late = void>
+void finish_keys(const FastCpu&, const NewHeads&, index_t, index_t, index_t, index_t) {
+  static_assert(detail::never<Late>,
+                "molmo: Xsimd has a fast rotation of new heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
 }
 /// Stores value heads.
 MOLMO_NOINLINE inline void finish_values(const Reference&, const NewHeads& a, index_t first, index_t heads,
@@ -56,6 +70,13 @@ inline void rotate_and_store(const Reference& ctx, const NewHeads& a) {
   finish_queries(ctx, a, 0, a.n_heads, 0, a.tokens);
   finish_keys(ctx, a, 0, a.n_kv_heads, 0, a.tokens);
   finish_values(ctx, a, 0, a.n_kv_heads, 0, a.tokens);
+}
+/// Xsimd without the header of its loop.
+template <class Late = void>
+void rotate_and_store(const FastCpu&, const NewHeads&) {
+  static_assert(detail::never<Late>,
+                "molmo: Xsimd has a fast rotation of new heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
 }
 
 }  // namespace molmo::inline v0

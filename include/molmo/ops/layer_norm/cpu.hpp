@@ -9,15 +9,17 @@
 
 namespace molmo::inline v0 {
 
-template <class Arch>
-void layer_norm_rows(const Xsimd<Arch>& cpu, const NormRows<float>& a) {
+/// Rows of f32, bf16 or f16, with f32 statistics.
+template <class Arch, class T>
+void layer_norm_rows(const Xsimd<Arch>& cpu, const NormRows<T>& a) {
   using V = Lanes<Arch>;
+  const bool rounded = a.order == NormOrder::cast_then_scale;  // before it is scaled
   const float width = static_cast<float>(a.width);
   cpu.parallel_if(a.rows > 1 && a.rows * a.width >= parallel_pass_elements, [&](int part, int parts) {
     const Range mine = split(a.rows, part, parts);
     for (index_t r = mine.begin; r < mine.end; ++r) {
-      const float* x = a.x + r * a.stride;
-      float* y = a.y + r * a.stride;
+      const T* x = a.x + r * a.stride;
+      T* y = a.y + r * a.stride;
       const float rough = detail::sum_over_row<V>(x, a.width, [](V v) { return v; }) / width;
       const V m = V::broadcast(rough);
       const float rest = detail::sum_over_row<V>(x, a.width, [m](V v) { return v - m; }) / width;
@@ -28,14 +30,17 @@ void layer_norm_rows(const Xsimd<Arch>& cpu, const NormRows<float>& a) {
       const V s = V::broadcast(scale);
       index_t c = 0;
       for (; c + V::size <= a.width; c += V::size) {
-        V n = ((V::load(x + c) - m) - d) * s;
-        if (a.weight) n = n * V::load(a.weight + c);
-        if (a.bias) n = n + V::load(a.bias + c);
-        n.store(y + c);
+        const V n = ((V::load(x + c) - m) - d) * s;
+        detail::store_scaled(n, y + c, a.weight ? a.weight + c : nullptr, a.bias ? a.bias + c : nullptr, rounded);
       }
-      for (; c < a.width; ++c) y[c] = detail::scale_norm(((x[c] - rough) - rest) * scale, a, c);
+      for (; c < a.width; ++c) y[c] = detail::scale_norm(((static_cast<float>(x[c]) - rough) - rest) * scale, a, c);
     }
   });
+}
+/// Rows of double: the plain loop.
+template <class Arch>
+void layer_norm_rows(const Xsimd<Arch>& cpu, const NormRows<double>& a) {
+  layer_norm_rows(static_cast<const Reference&>(cpu), a);
 }
 
 }  // namespace molmo::inline v0

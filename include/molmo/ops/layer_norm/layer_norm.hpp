@@ -27,8 +27,15 @@ void layer_norm_rows(const Reference&, const NormRows<T>& a) {
       y[c] = detail::scale_norm(static_cast<float>((static_cast<double>(x[c]) - mean) * scale), a, c);
   }
 }
+/// Xsimd without the header of its loop.
+template <class T>
+void layer_norm_rows(const FastCpu&, const NormRows<T>&) {
+  static_assert(detail::never<T>,
+                "molmo: Xsimd has a fast layer_norm in <molmo/ops/layer_norm/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 struct LayerNormCall {
   template <class Ctx, class T>
@@ -38,7 +45,9 @@ struct LayerNormCall {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// LayerNorm of every row of x, a tensor or a view; weight and bias are rows of floats. Borrows all of them.
 /// In bf16 and f16, PyTorch rounds once, at the end: NormOrder::scale_then_cast.
@@ -60,5 +69,7 @@ template <class X, class W, class B>
   n.bias = detail::row_weight<decltype(n.x)>(std::forward<B>(bias));
   return n;
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

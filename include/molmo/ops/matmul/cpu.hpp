@@ -15,7 +15,7 @@
 #include <molmo/ops/matmul/cpu_rows.hpp>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// Rows of x from which unpacking pays: rows of plain numbers, and panels of 16-bit ones.
 inline constexpr index_t unpack_rows_from = 13, unpack_panels_from = 17;
@@ -100,7 +100,7 @@ MOLMO_NOINLINE void multiply_bytes(const Rows& x, int part, int parts, std::byte
   return false;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class Arch, class... P>
 void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {

@@ -12,7 +12,7 @@
 #include <molmo/backend/bytes.hpp>
 #include <molmo/ops/matmul/cpu_panels.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// Some rows of x as bytes: rows of `blocks` blocks of 32, the last one filled up with zeros.
 struct ByteRows {
@@ -182,4 +182,4 @@ void multiply_blocks(const ByteRows& x, index_t m0, index_t count, const P& p, i
   }
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

@@ -14,7 +14,7 @@
 #include <molmo/ops/matmul/cpu_unpack.hpp>
 #include <molmo/ops/matmul/matmul.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// The part of a row of sums that is stored: y(m, n + i) = epilogue, i < count.
 template <class V, class Out, class P>
@@ -107,4 +107,4 @@ MOLMO_NOINLINE void multiply_unpacked(const Rows& x, const P& p, index_t begin, 
   }
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

@@ -12,7 +12,7 @@
 #include <molmo/backend/dot_rows.hpp>
 #include <molmo/ops/matmul/cpu_panels.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// Columns whose sums are gathered before the epilogue runs over them; a multiple of every register size.
 inline constexpr index_t row_block = 64;
@@ -67,4 +67,4 @@ void multiply_few_rows(const Rows& x, const P& p, index_t begin, index_t end) {
   }
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

@@ -14,7 +14,7 @@
 
 #include <utility>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// The sizes of tiles, for a register of V::size floats.
 template <class V>
@@ -121,4 +121,4 @@ struct TileRows {
   [[nodiscard]] Range operator[](int i) const { return split(m, i, count()); }
 };
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

@@ -6,7 +6,7 @@
 #include <molmo/backend/lanes.hpp>
 #include <molmo/formats/panels.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// out[k][i] = weight row n + i, input k0 + k; rows past the last are zero. n starts a panel, k0 a block.
 using Unpack = void (*)(const WeightMatrix& w, index_t n, index_t k0, index_t depth, float* out);
@@ -127,4 +127,4 @@ Unpack unpack_of(const WeightMatrix& matrix) {
   });
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

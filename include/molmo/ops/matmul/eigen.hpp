@@ -12,7 +12,7 @@
 #include <algorithm>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 inline constexpr index_t eigen_tile = 256;
 
@@ -86,7 +86,7 @@ void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E, Then
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// Products one after another, on the calling thread.
 template <class... P>

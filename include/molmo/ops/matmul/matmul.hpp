@@ -57,6 +57,8 @@ struct Cost {
   double flops = 0, bytes = 0;
 };
 
+inline namespace MOLMO_ISA {
+
 /// 2 m n k operations; the weights once, x and y once.
 [[nodiscard]] inline Cost matmul_cost(index_t m, const WeightMatrix& w) {
   const double dm = static_cast<double>(m), n = static_cast<double>(w.rows), k = static_cast<double>(w.cols);
@@ -80,6 +82,8 @@ void multiply_one(const Rows& x, const Product<T, E, Then>& p) {
   });
 }
 
+}  // inline namespace MOLMO_ISA
+
 /// Several products of the same x, in order. A product may read in its epilogue what an earlier one of the same width
 /// stored in the same column: fast versions give one column to one thread throughout.
 template <class... P>
@@ -90,8 +94,15 @@ void multiply(const Reference&, const Rows& x, const P&... products) {
   };
   (one(products), ...);
 }
+/// Xsimd without the header of its loops.
+template <class... P>
+void multiply(const FastCpu&, const Rows&, const P&...) {
+  static_assert(detail::never<P...>,
+                "molmo: Xsimd has a fast matmul in <molmo/ops/matmul/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// Throws contract_error where the target of a product overlaps what it reads. The target: [x.m][w.rows] elements of
 /// `size` bytes, rows `stride` apart.
@@ -159,10 +170,12 @@ class [[nodiscard]] Matmul {
   E e_;
 };
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class SX, class SW, class E>
 inline constexpr bool enable_statement<detail::Matmul<SX, SW, E>> = true;
+
+inline namespace MOLMO_ISA {
 
 /// x w^T for x of shape [.., K] (float) and w of shape [N, K]: a Weight, a view or a tensor. Borrows both.
 template <class X, class SW>
@@ -178,5 +191,7 @@ template <class X, class W>
 [[nodiscard]] auto matmul(X&& x MOLMO_LIFETIMEBOUND, W&& w MOLMO_LIFETIMEBOUND) {
   return matmul(std::forward<X>(x), Weight<typename std::remove_cvref_t<W>::shape>(detail::borrow(std::forward<W>(w))));
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

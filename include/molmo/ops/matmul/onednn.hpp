@@ -14,7 +14,7 @@
 #include <array>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 inline constexpr index_t dnnl_tile = 256;
 /// Rows of x from which oneDNN pays. Measured (oneDNN 2.6.3, AVX-512, f32, K x N from 288 x 768 to 2048 x 5504, one thread,
@@ -81,7 +81,7 @@ void dnnl_columns(DnnlWorker* worker, const DnnlTiles& tiles, const Rows& x, con
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class Arch, class... P>
 void multiply(const OneDnn<Arch>& cpu, const Rows& x, const P&... products) {

@@ -8,27 +8,33 @@
 #include <molmo/ops/rms_norm/rms_norm.hpp>
 
 namespace molmo::inline v0 {
-template <class Arch>
-void rms_norm_rows(const Xsimd<Arch>& cpu, const NormRows<float>& a) {
+
+/// Rows of f32, bf16 or f16, with f32 statistics.
+template <class Arch, class T>
+void rms_norm_rows(const Xsimd<Arch>& cpu, const NormRows<T>& a) {
   using V = Lanes<Arch>;
+  const bool rounded = a.order == NormOrder::cast_then_scale;  // before it is scaled
   cpu.parallel_if(a.rows > 1 && a.rows * a.width >= parallel_pass_elements, [&](int part, int parts) {
     const Range mine = split(a.rows, part, parts);
     for (index_t r = mine.begin; r < mine.end; ++r) {
-      const float* x = a.x + r * a.stride;
-      float* y = a.y + r * a.stride;
+      const T* x = a.x + r * a.stride;
+      T* y = a.y + r * a.stride;
       const float squares = detail::sum_over_row<V>(x, a.width, [](V v) { return v * v; });
       const float scale = 1.0f / std::sqrt(squares / static_cast<float>(a.width) + static_cast<float>(a.eps));
       const V s = V::broadcast(scale);
       index_t c = 0;
       for (; c + V::size <= a.width; c += V::size) {
-        V n = V::load(x + c) * s;
-        if (a.weight) n = n * V::load(a.weight + c);
-        if (a.bias) n = n + V::load(a.bias + c);
-        n.store(y + c);
+        const V n = V::load(x + c) * s;
+        detail::store_scaled(n, y + c, a.weight ? a.weight + c : nullptr, a.bias ? a.bias + c : nullptr, rounded);
       }
-      for (; c < a.width; ++c) y[c] = detail::scale_norm(x[c] * scale, a, c);
+      for (; c < a.width; ++c) y[c] = detail::scale_norm(static_cast<float>(x[c]) * scale, a, c);
     }
   });
+}
+/// Rows of double: the plain loop.
+template <class Arch>
+void rms_norm_rows(const Xsimd<Arch>& cpu, const NormRows<double>& a) {
+  rms_norm_rows(static_cast<const Reference&>(cpu), a);
 }
 
 }  // namespace molmo::inline v0

@@ -27,7 +27,7 @@ struct NormRows {
   NormOrder order = NormOrder::cast_then_scale;
 };
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 // weight and bias applied to a normalised element, with the family's roundings (none of them shows in f32).
 template <class T>
@@ -37,7 +37,7 @@ T scale_norm(float n, const NormRows<T>& a, index_t c) {
   return T(n);
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// The meaning, with sums in double precision.
 template <class T>
@@ -52,8 +52,15 @@ void rms_norm_rows(const Reference&, const NormRows<T>& a) {
       y[c] = detail::scale_norm(static_cast<float>(static_cast<double>(x[c]) * scale), a, c);
   }
 }
+/// Xsimd without the header of its loop.
+template <class T>
+void rms_norm_rows(const FastCpu&, const NormRows<T>&) {
+  static_assert(detail::never<T>,
+                "molmo: Xsimd has a fast rms_norm in <molmo/ops/rms_norm/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 // y may be x, and nothing else that is read.
 template <class T>
@@ -114,10 +121,12 @@ auto norm_of(X&& x, double eps, NormOrder order) {
   return Norm<Call, typename V::element, typename V::shape>{v, nullptr, nullptr, eps, order};
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class C, class T, class S>
 inline constexpr bool enable_statement<detail::Norm<C, T, S>> = true;
+
+inline namespace MOLMO_ISA {
 
 /// RMSNorm of every row of x, a tensor or a view; `weight` is a row of floats. Borrows both.
 template <class X>
@@ -130,5 +139,7 @@ template <class X, class W>
   n.weight = detail::row_weight<decltype(n.x)>(std::forward<W>(weight));
   return n;
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -26,7 +26,7 @@ struct RopeFrequencies {
   }
 };
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// x as an f32: what is added to it is no reason for the compiler to keep more digits of it (fused multiply-add).
 [[nodiscard]] inline float rounded(float x) {
@@ -34,7 +34,9 @@ namespace detail {
   return y;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// One frequency after the scaling of llama3, with the roundings of transformers on torch: a number divided by a tensor
 /// is the reciprocal times the number there, and a product is rounded before it is added to.
@@ -69,5 +71,7 @@ inline void rope_table(const float* inverse_frequencies, index_t half, index_t f
       sines[p * half + i] = std::sin(angle);
     }
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

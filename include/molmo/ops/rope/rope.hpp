@@ -38,5 +38,12 @@ inline void rope(const Reference&, const RopeHeads& a) {
       }
     }
 }
+/// Xsimd without the header of its loop.
+template <class Late = void>
+void rope(const FastCpu&, const RopeHeads&) {
+  static_assert(detail::never<Late>,
+                "molmo: Xsimd has a fast rope in <molmo/ops/rope/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
 
 }  // namespace molmo::inline v0

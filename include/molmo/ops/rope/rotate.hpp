@@ -6,7 +6,7 @@
 #include <molmo/core/platform.hpp>
 #include <molmo/core/shape.hpp>
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// y = x rotated; y may be x. `cosines` and `sines` have `half` elements, x and y twice as many.
 template <class V>
@@ -34,4 +34,4 @@ MOLMO_INLINE void rotate_head(const float* x, float* y, index_t half, const floa
   }
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

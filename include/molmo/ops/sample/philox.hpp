@@ -14,6 +14,8 @@ struct PhiloxWords {
   std::uint32_t w[4];
 };
 
+inline namespace MOLMO_ISA {
+
 /// The block of the counter (c0, c1, c2, c3) under the 64-bit key `seed`.
 [[nodiscard]] MOLMO_HD constexpr PhiloxWords philox(std::uint64_t seed, PhiloxWords counter) {
   std::uint32_t k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
@@ -35,5 +37,7 @@ struct PhiloxWords {
   const std::uint64_t bits = (static_cast<std::uint64_t>(r.w[0]) << 32) | r.w[1];
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -36,6 +36,8 @@ struct SamplingOptions {
   double repetition_penalty = 1;  ///< 1: off
 };
 
+inline namespace MOLMO_ISA {
+
 /// errc::invalid_argument names the option that is out of range.
 [[nodiscard]] inline status check(const SamplingOptions& o) {
   if (!(o.temperature >= 0 && o.temperature <= static_cast<double>((std::numeric_limits<float>::max)())))
@@ -53,7 +55,9 @@ struct SamplingOptions {
   return {};
 }
 
-namespace detail {
+}  // inline namespace MOLMO_ISA
+
+namespace detail::inline MOLMO_ISA {
 
 /// A whole number that orders as x does, -0 (which is -1) below 0. Subnormal numbers count, whatever the thread's mode.
 [[nodiscard]] inline std::int32_t ordered(float x) {
@@ -61,7 +65,9 @@ namespace detail {
   return bits < 0 ? bits ^ 0x7fffffff : bits;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// The index of the largest logit, the first on ties; -1 where any is NaN. Floats are compared as whole numbers of the
 /// same order, because compilers turn that loop into SIMD (32 000 logits: 2 us; one by one 20 us).
@@ -95,7 +101,9 @@ struct Candidate {
   double probability;
 };
 
-namespace detail {
+}  // inline namespace MOLMO_ISA
+
+namespace detail::inline MOLMO_ISA {
 
 [[nodiscard]] inline bool likelier(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
@@ -167,7 +175,9 @@ template <class Logit>
   return count;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// The tokens that remain after temperature, top_k, top_p and min_p, with probabilities that sum to 1, in `out` (room
 /// for n); returns how many. The options pass check(), temperature > 0; no logit is NaN. Without the repetition
@@ -211,5 +221,7 @@ template <class Logit>
     if (scratch[i].probability > 0) return scratch[i].id;
   return static_cast<std::int32_t>(best);
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

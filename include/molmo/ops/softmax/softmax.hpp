@@ -27,8 +27,15 @@ inline void softmax_rows(const Reference&, const float* x, float* y, index_t row
     }
   }
 }
+/// Xsimd without the header of its loop.
+template <class Late = void>
+void softmax_rows(const FastCpu&, const float*, float*, index_t, index_t) {
+  static_assert(detail::never<Late>,
+                "molmo: Xsimd has a fast softmax in <molmo/ops/softmax/cpu.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 template <class S>
 struct Softmax {
@@ -46,10 +53,12 @@ struct Softmax {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class S>
 inline constexpr bool enable_statement<detail::Softmax<S>> = true;
+
+inline namespace MOLMO_ISA {
 
 /// The softmax of every row of x, a tensor or a view of floats. Borrows x.
 template <class X>
@@ -59,5 +68,7 @@ template <class X>
   static_assert(std::is_same_v<typename V::element, float>, "molmo: softmax works on float");
   return detail::Softmax<typename V::shape>{v};
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

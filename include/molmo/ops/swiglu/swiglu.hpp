@@ -11,7 +11,7 @@
 
 namespace molmo::inline v0 {
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 template <ActivationType A>
 struct ActivationFunction {
@@ -34,7 +34,7 @@ struct ActivationFunction<ActivationType::relu> {
   using type = relu_f;
 };
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// The pointwise function of an activation.
 template <ActivationType A>
