@@ -2,8 +2,8 @@
 # The targets. molmo::molmo needs a C++20 compiler and threads; each other target adds one package to it:
 #
 #   molmo::xsimd   SIMD lanes              backend/xsimd.hpp, ops/*/cpu.hpp
-#   molmo::onednn  dense f32 matmul        backend/onednn.hpp
-#   molmo::eigen   interop and fallback    backend/eigen.hpp
+#   molmo::onednn  dense f32 matmul        onednn.hpp (with cpu.hpp: needs molmo::xsimd too)
+#   molmo::eigen   interop and fallback    eigen.hpp
 #   molmo::io      JSON                    io/json.hpp and the headers above it
 #   molmo::cuda    CUDA runtime            *.cuh
 #

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The compiled-in models on the backend eigen.
 #if MOLMO_HAS_EIGEN
-#include <molmo/ops/matmul/eigen.hpp>
+#include <molmo/eigen.hpp>
 
 #include "backend.hpp"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The compiled-in models on the backend onednn.
 #if MOLMO_HAS_XSIMD && MOLMO_HAS_ONEDNN
-#include <molmo/cpu.hpp>
-#include <molmo/ops/matmul/onednn.hpp>
+#include <molmo/onednn.hpp>
 
 #include "backend.hpp"
 
