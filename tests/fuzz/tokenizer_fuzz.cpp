@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzzes tokenizers. First byte '{': up to the first NUL byte a tokenizer.json, behind it a text. Any other first byte:
 // it chooses one of the tokenizers below, the rest is a text. Texts are encoded if they are UTF-8, and read as a list
-// of ids besides.
+// of ids besides. First byte '*': as '{', with '{' for it, and the text is repeated to 64 kB and must be encoded in
+// time, which finds what is not linear.
 #include "fuzz.hpp"
 
 #include <molmo/io/tokenizer/tokenizer.hpp>
 
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +21,11 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 void check_decoding(const Tokenizer& t, const Ids& ids) {
+  std::size_t token_bytes = 0;
+  for (const std::int32_t id : ids) token_bytes += t.token(id).size() + 1;  // a space between tokens
   for (const bool skip_special : {true, false}) {
     const std::string whole = t.decode(ids, skip_special);
+    expect(whole.size() <= 64 * token_bytes, "a token becomes 64 times as many bytes at most");
     expect(!tokenizer::first_invalid_utf8(whole), "decoded text is UTF-8");
     StreamDecoder stream(t, skip_special);
     for (int round = 0; round < 2; ++round) {  // the second time with the state that finish() left
@@ -46,6 +51,7 @@ void check_text(const Tokenizer& t, std::string_view text, bool lossless) {
     }
     expect(!tokenizer::first_invalid_utf8(text).has_value(), "what is encoded is UTF-8");
     for (const std::int32_t id : *ids) expect(id >= 0 && id < t.size(), "ids are in range");
+    expect(ids->size() <= 16 * text.size() + 4096 + 1024, "a byte becomes 16 ids at most");
     expect(*t.encode(text, options) == *ids, "the same text has the same ids");
     check_decoding(t, *ids);
     if (lossless) expect(t.decode(*ids, false) == text, "byte-level ids decode to their text");
@@ -53,6 +59,17 @@ void check_text(const Tokenizer& t, std::string_view text, bool lossless) {
   Ids ids;  // bytes as ids, some of them negative; every fourth one large
   for (const char c : text) ids.push_back(ids.size() % 4 == 3 ? (c << 20) : static_cast<signed char>(c) + 100);
   check_decoding(t, ids);
+}
+
+/// A text of 64 kB must take no more processor time than a generous number of steps for each of its bytes and ids.
+void check_time(const Tokenizer& t, std::string_view unit) {
+  std::string text;
+  while (!unit.empty() && text.size() < (1u << 16)) text += unit;
+  const std::clock_t start = std::clock();
+  const result<Ids> ids = t.encode(text);
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const std::size_t made = ids ? ids->size() : 16 * text.size();
+  expect(seconds < 0.1 + 4e-6 * static_cast<double>(text.size() + made), "time is linear in the text");
 }
 
 std::string byte_level(std::string_view pre_tokenizer, std::string_view more) {
@@ -118,7 +135,9 @@ const std::vector<Fixed>& fixed() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  const std::string copy(reinterpret_cast<const char*>(data), size);
+  std::string copy(reinterpret_cast<const char*>(data), size);
+  const bool timed = copy[0] == '*';
+  if (timed) copy[0] = '{';
   if (copy[0] != '{') {
     const Fixed& f = fixed()[data[0] % fixed().size()];
     check_text(f.tokenizer, std::string_view(copy).substr(1), f.lossless);
@@ -130,7 +149,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     expect_message(t.error().message);
     return 0;
   }
-  check_text(*t, std::string_view(copy).substr(std::min(end + 1, copy.size())), false);
+  const std::string_view given = std::string_view(copy).substr(std::min(end + 1, copy.size()));
+  check_text(*t, given, false);
+  if (timed) check_time(*t, given);
   check_text(*t, "<s>a ab  Aab's <0x41>\n▁▁é", false);
   return 0;
 }
