@@ -20,11 +20,12 @@ std::vector<std::string> pieces(const std::string& pre_tokenizer, std::string_vi
   const auto normal = molmo::tokenizer::Normalizer::make(*n);
   REQUIRE(normal);
   std::string buffer;
-  const auto normalised = normal->apply(text, buffer);
+  molmo::tokenizer::Growth growth(text.size());
+  const auto normalised = normal->apply(text, buffer, growth);
   REQUIRE(normalised);
   std::vector<std::string> out;
   molmo::tokenizer::PreTokenizer::Space space;
-  made->cut(*normalised, true, space, [&](std::string_view piece) {
+  made->cut(*normalised, true, space, growth, [&](std::string_view piece) {
     out.emplace_back(piece);
     return true;
   });
