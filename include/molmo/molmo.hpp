@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// molmo: shapes, expressions, layers and models, and the plain loops that say what they mean. Host code only; includes no
-// third-party header. Beside it, as you need them:
+// molmo: shapes, expressions, layers and models, and the plain loops that say what they mean. Host code only; includes
+// no third-party header. Beside it, as you need them:
 //
 //   molmo/cpu.hpp        the fast CPU path (xsimd)
 //   molmo/run.hpp        checkpoints, tokenizers, sessions, text (nlohmann-json)

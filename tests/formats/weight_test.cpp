@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weight formats: what a format must have, their numbers and names, decoding of every 16-bit pattern, slices of matrices.
+// The weight formats: what a format must have, their numbers and names, decoding of every 16-bit pattern, slices of
+// matrices.
 #include <molmo/core/tensor.hpp>
 #include <molmo/formats/weight.hpp>
 
@@ -14,7 +15,8 @@ using namespace molmo;
 
 namespace {
 
-// Four weights in two bytes: a scale and four signs. Not in the list; shows that a format needs nothing but the contract.
+// Four weights in two bytes: a scale and four signs. Not in the list; shows that a format needs nothing but the
+// contract.
 struct Signs {
   static constexpr const char* name = "signs";
   static constexpr index_t block = 4, bytes = 2;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers on their own, on the plain loops and the fast path: Linear, FeedForward and Attention against loops in double, fused
-// weights against separate ones (the same bits), and what Attention writes into the cache. Whole blocks: models/golden_test.cpp.
+// Layers on their own, on the plain loops and the fast path: Linear, FeedForward and Attention against loops in double,
+// fused weights against separate ones (the same bits), and what Attention writes into the cache. Whole blocks:
+// models/golden_test.cpp.
 #include <molmo/layers/block.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>

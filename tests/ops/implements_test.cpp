@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which ops a backend has itself: Reference all of them, Xsimd those with a fast loop, a backend of a user what it says, and
-// not what it says with a signature that is not quite right.
+// Which ops a backend has itself: Reference all of them, Xsimd those with a fast loop, a backend of a user what it
+// says, and not what it says with a signature that is not quite right.
 #include <molmo/molmo.hpp>
 #include <molmo/ops/implements.hpp>
 #if MOLMO_HAS_XSIMD

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AnyLlm: the checkpoint picks the type; the answers are those of the type itself; what is not compiled in is refused with the
-// nearest config, what differs, and the line to add.
+// AnyLlm: the checkpoint picks the type; the answers are those of the type itself; what is not compiled in is refused
+// with the nearest config, what differs, and the line to add.
 #if MOLMO_HAS_IO
 #include <molmo/run/any_llm.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// generate: why it ends, what it passes on, what it leaves in the session. Most of it with a session that plays a script, so that
-// the tests decide what the model "says".
+// generate: why it ends, what it passes on, what it leaves in the session. Most of it with a session that plays a
+// script, so that the tests decide what the model "says".
 #if MOLMO_HAS_IO
 #include <molmo/run/generate.hpp>
 

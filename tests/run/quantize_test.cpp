@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantize_checkpoint: what it writes is what the format's encoder makes of every matrix, it loads, and it computes exactly what
-// a model of the decoded weights computes. Whatever is wrong ends in one sentence and leaves nothing behind.
+// quantize_checkpoint: what it writes is what the format's encoder makes of every matrix, it loads, and it computes
+// exactly what a model of the decoded weights computes. Whatever is wrong ends in one sentence and leaves nothing
+// behind.
 #if MOLMO_HAS_IO
 #include <molmo/run/quantize.hpp>
 #include <molmo/run/session.hpp>
@@ -110,8 +111,8 @@ void write_decoded(const std::string& source, const std::string& to, FormatId fo
   std::filesystem::copy_file(source + "/config.json", to + "/config.json");
 }
 
-// Every format, with the matrices of this name kept, and with none. `sensitive`: how much more than others this model of random
-// weights makes of a small change.
+// Every format, with the matrices of this name kept, and with none. `sensitive`: how much more than others this model
+// of random weights makes of a small change.
 template <LlmConfig C>
 void round_trip(const std::string& name, std::vector<std::string> kept_by_default, double sensitive = 1) {
   using M = Llm<C>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session: what it computes is what Llm::forward computes; every refusal leaves it as it was; its memory is planned, allocated
-// once and may be refused at any point; sessions in several threads share a model and a pool. Random weights, no files.
+// Session: what it computes is what Llm::forward computes; every refusal leaves it as it was; its memory is planned,
+// allocated once and may be refused at any point; sessions in several threads share a model and a pool. Random weights,
+// no files.
 #include <molmo/run/session.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
@@ -122,7 +123,8 @@ TEST_CASE("session: prefill and decode compute what forward computes") {
   REQUIRE(model()->forward(one_thread(), ids.data(), 20, cache.view(), work, last.data(), 1));
   REQUIRE_SAME_BITS(answer(ids), last);
 
-  // In chunks and step by step other kernels add in another order: f32 rounding, 1e-4 of logits near 10 (as golden_test.cpp).
+  // In chunks and step by step other kernels add in another order: f32 rounding, 1e-4 of logits near 10 (as
+  // golden_test.cpp).
   for (const index_t chunk : {1, 2, 7, 19}) REQUIRE_CLOSE(answer(ids, chunk), Floats(want.end() - 61, want.end()), 1e-4);
   auto s = start();
   for (std::size_t i = 0; i < ids.size(); ++i) {

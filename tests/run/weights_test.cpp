@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loading: checkpoints that do not fit are refused with one report of everything; damaged files with one sentence; shards, odd
-// headers, other formats of single tensors and copied files compute what the plain file computes. Made from a golden model.
+// Loading: checkpoints that do not fit are refused with one report of everything; damaged files with one sentence;
+// shards, odd headers, other formats of single tensors and copied files compute what the plain file computes. Made from
+// a golden model.
 #if MOLMO_HAS_IO
 #include <molmo/io/generation_config.hpp>
 #include <molmo/io/safetensors_write.hpp>
@@ -195,7 +196,8 @@ TEST_CASE("load: buffers of old checkpoints are no weights, and a tied model ign
   const TemporaryFolder tied;
   Parts with_head;
   with_head.config = contents(golden_folder("llama_tied/config.json"));
-  std::erase_if(with_head.parts, [](const Part& p) { return p.name.find("layers.1.") != std::string::npos; });  // it has one layer
+  // it has one layer
+  std::erase_if(with_head.parts, [](const Part& p) { return p.name.find("layers.1.") != std::string::npos; });
   with_head.write(tied);
   CHECK(load<Llm<llama_tied>>(tied.path().string()));
 }

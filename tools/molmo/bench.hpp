@@ -28,9 +28,9 @@ struct OpFigures {
   std::vector<OpFigure> ops;
   double step_seconds = 0;  ///< of a whole step
 };
-/// Goes through a step of `tokens` tokens behind `past` others op by op, in the order of the model and with its weights,
-/// and in turn with it calls `step`, a whole step, again and again; returns the medians. Empty where there is no memory,
-/// and after a stop was asked for.
+/// Goes through a step of `tokens` tokens behind `past` others op by op, in the order of the model and with its
+/// weights, and in turn with it calls `step`, a whole step, again and again; returns the medians. Empty where there is
+/// no memory, and after a stop was asked for.
 [[nodiscard]] OpFigures time_ops(const Opened& model, index_t tokens, index_t past, double max_seconds,
                                  const std::stop_token& stop, const std::function<void()>& step);
 

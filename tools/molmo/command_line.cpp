@@ -12,8 +12,8 @@ std::string_view without_dashes(std::string_view word) {
   return word.substr(std::min(word.find_first_not_of('-'), word.size()));
 }
 
-// The fewest letters to insert, leave out, replace or swap with their neighbour that make one word of the other (optimal
-// string alignment).
+// The fewest letters to insert, leave out, replace or swap with their neighbour that make one word of the other
+// (optimal string alignment).
 std::size_t edits_between(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before_last(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) now[j] = j;

@@ -21,7 +21,8 @@ namespace molmo_tool {
   return fail(e.code == errc::invalid_argument ? errc::format : e.code, e.message);
 }
 
-/// What a command ends with where its work failed: the signal's exit code where Ctrl-C was the reason, else the failure.
+/// What a command ends with where its work failed: the signal's exit code where Ctrl-C was the reason, else the
+/// failure.
 [[nodiscard]] inline result<int> ended(const Interrupts& interrupts, molmo::failure f) {
   if (f.what.code == errc::cancelled && interrupts.requested()) return interrupts.exit_code();
   return f;
@@ -51,8 +52,8 @@ struct Opened {
 [[nodiscard]] result<Opened> draw_model(const std::string& config, const std::string& format, const BackendArgs& args,
                                         const std::stop_token& stop);
 
-/// Bytes that one step of `decode` steps behind `prompt` positions reads, on average: the weights, and the keys and values
-/// of all positions before it. All limits of decoding are those of reading so much.
+/// Bytes that one step of `decode` steps behind `prompt` positions reads, on average: the weights, and the keys and
+/// values of all positions before it. All limits of decoding are those of reading so much.
 [[nodiscard]] inline double decode_bytes(const Opened& model, index_t prompt, index_t decode) {
   return model.weights_per_token +
          static_cast<double>(kv_bytes_of(model.file)) * (static_cast<double>(prompt) + static_cast<double>(decode) / 2);

@@ -31,7 +31,8 @@ struct Weights {
   virtual ~Weights() = default;
   const void* model = nullptr;
   std::uint64_t bytes = 0;
-  std::uint64_t read_per_token = 0;  ///< bytes of what a decode step reads: all but a row or so of an embedding that is no head
+  /// bytes of what a decode step reads: all but a row or so of an embedding that is no head
+  std::uint64_t read_per_token = 0;
 };
 [[nodiscard]] result<std::unique_ptr<Weights>> load_weights(std::size_t index, const std::string& directory,
                                                             const LoadOptions& options);

@@ -36,7 +36,8 @@ struct QuantisedBlock {
   std::int32_t minus_sum;  ///< of q
 };
 
-/// What to multiply with so that the largest magnitude becomes 127. Blocks below 1e-36 become zeros: 127 / x would overflow.
+/// What to multiply with so that the largest magnitude becomes 127. Blocks below 1e-36 become zeros: 127 / x would
+/// overflow.
 [[nodiscard]] MOLMO_INLINE float to_bytes(float largest) { return largest > 1e-36f ? 127.0f / largest : 0.0f; }
 
 inline constexpr float quantised_nan = std::numeric_limits<float>::quiet_NaN();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // huge_pages(): memory for weights, in pages of 2 MB where the system has them.
 //
-// Ordinary pages are of 4 KB, and a prefetcher stops at the end of each: a table that is read again and again is read up to
-// twice as fast from huge ones. The pages are zero when they come and cost nothing before they are touched. Blocks below
-// `least` stay on the heap, where a huge page would be mostly empty. On Linux a wish (madvise), which the system may refuse
-// without harm; elsewhere this is the heap, aligned.
+// Ordinary pages are of 4 KB, and a prefetcher stops at the end of each: a table that is read again and again is read
+// up to twice as fast from huge ones. The pages are zero when they come and cost nothing before they are touched.
+// Blocks below `least` stay on the heap, where a huge page would be mostly empty. On Linux a wish (madvise), which the
+// system may refuse without harm; elsewhere this is the heap, aligned.
 #pragma once
 
 #include <molmo/core/memory.hpp>

@@ -25,10 +25,10 @@ struct Reference {
 /// Allocates now what the ops of this backend would allocate when they are first called: make_session() asks for it.
 inline void prepare(const Reference&) {}
 
-/// What a backend derives from whose fast loops stand in headers of their own, as those of Xsimd do in ops/<op>/cpu.hpp.
-/// An op that has such a loop has an overload for FastCpu beside the plain one, and that does not compile: were it not for
-/// this, a header that was left out would run the plain loops without a word. With the header, its overload is nearer.
-/// An op without a fast loop has no such overload and runs the plain one.
+/// What a backend derives from whose fast loops stand in headers of their own, as those of Xsimd do in
+/// ops/<op>/cpu.hpp. An op that has such a loop has an overload for FastCpu beside the plain one, and that does not
+/// compile: were it not for this, a header that was left out would run the plain loops without a word. With the header,
+/// its overload is nearer. An op without a fast loop has no such overload and runs the plain one.
 struct FastCpu : Reference {};
 
 /// Part `part` of `parts` of [0, n), in multiples of `grain`: the static partition that keeps results the same for any

@@ -5,9 +5,9 @@
 //   measure_int8(cpu, effort)    products of bytes added to 32 bits, two operations each
 //   measure_barrier(cpu)         seconds of a parallel step that does nothing: what each step of a model pays on top
 // Threads are pinned to cores meanwhile: these are limits.
-// Twelve independent sums keep two units of a latency of four or five cycles busy; operands stay in registers. Bytes are
-// multiplied as a quantised kernel does: vpdpbusd (AVX-512 VNNI), sdot (Arm), maddubs + madd + add (AVX2, AVX-512), and
-// otherwise in a plain loop.
+// Twelve independent sums keep two units of a latency of four or five cycles busy; operands stay in registers. Bytes
+// are multiplied as a quantised kernel does: vpdpbusd (AVX-512 VNNI), sdot (Arm), maddubs + madd + add (AVX2, AVX-512),
+// and otherwise in a plain loop.
 #pragma once
 
 #include <molmo/backend/xsimd.hpp>

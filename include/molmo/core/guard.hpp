@@ -2,8 +2,8 @@
 // without_bad_alloc(doing, f): where std::bad_alloc ends and errc::out_of_memory begins.
 //
 //   return without_bad_alloc("loading a model", [&]() -> result<Model> { ... });
-// The entries of the library stand in one: loading, reading, encoding, sessions, text, quantising; nothing that runs per
-// element does. What f had begun is undone by its destructors. Other exceptions, those of a caller's sink say, pass
+// The entries of the library stand in one: loading, reading, encoding, sessions, text, quantising; nothing that runs
+// per element does. What f had begun is undone by its destructors. Other exceptions, those of a caller's sink say, pass
 // through. Without exceptions this is f(), and the standard library ends a program that has no memory.
 #pragma once
 

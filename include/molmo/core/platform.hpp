@@ -3,14 +3,14 @@
 //
 //   MOLMO_HD             runs on the host and, under nvcc, on the device as well
 //   MOLMO_INLINE         as MOLMO_HD, and always inlined: for the innermost bodies of kernels
-//   MOLMO_NOINLINE       one copy, never inlined: for kernels that are called through pointers, and for what builds errors
+//   MOLMO_NOINLINE       one copy, never inlined: for kernels behind pointers, and for what builds errors
 //   MOLMO_UNROLL         asks for the next loop to be unrolled in full
 //   MOLMO_LIFETIMEBOUND  the result borrows from this argument (clang warns when it dangles)
 //   MOLMO_EXCEPTIONS     1 when exceptions are enabled, else 0
 //   MOLMO_AVX2, MOLMO_AVX512   1 when this translation unit may use those instructions, else 0 (backend/lanes.hpp
 //                        chooses by the architecture in its type; these only say whether the intrinsics exist)
 //   MOLMO_VNNI           the same for the int8 dot products of AVX-512 (vpdpbusd)
-//   MOLMO_ISA            a short name of the instruction set that this translation unit is compiled for. What calculates
+//   MOLMO_ISA            a short name of the instruction set of this translation unit. What calculates
 //                        lies in `inline namespace MOLMO_ISA`, so that the linker never takes the copy of a unit with
 //                        another -march for it: see docs/embed.md. Types that only hold data are the same everywhere
 #pragma once

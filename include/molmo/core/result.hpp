@@ -46,7 +46,9 @@ struct failure {
 };
 
 /// Out of line: every caller has a message to build, and none is in a hurry.
-[[nodiscard]] MOLMO_NOINLINE inline failure fail(errc code, std::string message) { return {{code, std::move(message)}}; }
+[[nodiscard]] MOLMO_NOINLINE inline failure fail(errc code, std::string message) {
+  return {{code, std::move(message)}};
+}
 [[nodiscard]] inline failure fail(error e) { return {std::move(e)}; }
 
 /// A T or an error. Test with `if (r)`; `*r` and `->` need a value, `r.error()` needs a failure.

@@ -4,7 +4,7 @@
 //   enable_expr<E>        opts in (no base class)
 //   E::shape              a Shape<...>
 //   e.tokens()            length of the token axis, or -1 when e has none
-//   e.eval(at)            the value at a position: one number or one SIMD register of neighbours, the same code for both
+//   e.eval(at)            the value at a position: a number or a SIMD register of neighbours, the same code for both
 //   e.erased()            the same expression with run-time sizes: what kernels are instantiated with
 //   e.each_leaf(f)        calls f(leaf) for every operand that lies in memory; constexpr, also on E{}
 //   E::pointwise          true when e at (r, c) reads its operands at (r, c) only

@@ -5,8 +5,9 @@
 //   on(cpu, s) = row_sum(x * x);          on(cpu, m) = row_max(x);      s, m: Shape<dyn>, x: Shape<dyn, D>
 // Of doubles the number is a double. A NaN is never passed over: max_of(cpu, abs(a - b)) < 1e-6 means it.
 // So RMSNorm is two visible passes: on(cpu, s) = row_sum(x * x); on(cpu, y) = x * rsqrt(s / D + eps) * weight;
-// The loops here add in double precision, one element after another. The fast ones (backend/xsimd.hpp, backend/cuda.cuh)
-// add pieces of fixed size in a fixed order, so that the result does not depend on the number of threads.
+// The loops here add in double precision, one element after another. The fast ones (backend/xsimd.hpp,
+// backend/cuda.cuh) add pieces of fixed size in a fixed order, so that the result does not depend on the number of
+// threads.
 #pragma once
 
 #include <molmo/expr/acc.hpp>

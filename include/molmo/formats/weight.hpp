@@ -3,8 +3,8 @@
 // a checkpoint dictates it. FormatId numbers the formats of one list; with_format turns the number into a type again,
 // once per op and never per element. To add a format: write its header, append it to `Formats`.
 //
-// A matrix lies in memory in one of two ways: row after row, as checkpoints have it, or in panels of 16 interleaved rows,
-// as kernels like it best (panels.hpp packs one into the other).
+// A matrix lies in memory in one of two ways: row after row, as checkpoints have it, or in panels of 16 interleaved
+// rows, as kernels like it best (panels.hpp packs one into the other).
 #pragma once
 
 #include <molmo/core/contract.hpp>

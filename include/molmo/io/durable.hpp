@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // close_durably(), rename_durably(): a file whose new name promises that its bytes are on the disk.
 //
-// A rename may reach the disk before the bytes that were written: after a power cut the name would stand for a file of holes.
-// So the bytes go first, then the name, then the folder that holds it. File systems that know no such order are left alone.
+// A rename may reach the disk before the bytes that were written: after a power cut the name would stand for a file of
+// holes. So the bytes go first, then the name, then the folder that holds it. File systems that know no such order are
+// left alone.
 #pragma once
 
 #include <cerrno>

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlatHash: the hash table behind vocabularies, merges and keys of JSON objects: open addressing over a vector of slots.
+// FlatHash: the hash table behind vocabularies, merges and keys of JSON objects: open addressing over a vector of
+// slots.
 //
 //   struct Slot { ...;  bool empty() const;  void remember(std::uint64_t hash); };       // Slot{} is empty
 //   auto at = table.insert(slot, hash_of, same);   if (!at.slot) ...;   const Slot* s = table.find(hash, same);
-// Keys come from strangers, so every table draws a secret seed and no file can hold keys that collide. Texts are hashed as
-// polynomials over the prime 2^61 - 1 at a secret point: whatever they are, two of n bytes collide with a chance of (n + 4) / 2^63.
-// An insertion that looks at more than longest_probe slots makes the table choose another seed and place everything again; a
-// table that is still not served after some seeds refuses. Nothing that a table answers depends on its seed.
+// Keys come from strangers, so every table draws a secret seed and no file can hold keys that collide. Texts are hashed
+// as polynomials over the prime 2^61 - 1 at a secret point: whatever they are, two of n bytes collide with a chance of
+// (n + 4) / 2^63. An insertion that looks at more than longest_probe slots makes the table choose another seed and
+// place everything again; a table that is still not served after some seeds refuses. Nothing that a table answers
+// depends on its seed.
 #pragma once
 
 #include <algorithm>
@@ -46,9 +48,11 @@ class HashSeed {
     return {scrambled(point_ + 1), scrambled(mask_ + 2 * golden), scrambled(factor_ + 3 * golden)};
   }
 
-  /// The text's polynomial: below 2^61, and equal for different texts of n bytes with a chance of (n + 4) / 2^63 at most.
+  /// The text's polynomial: below 2^61, and equal for different texts of n bytes with a chance of (n + 4) / 2^63 at
+  /// most.
   [[nodiscard]] std::uint64_t polynomial(std::string_view s) const {
-    std::uint64_t h = std::uint64_t{1} << 60;  // a first coefficient that is never zero: longer texts have larger degrees
+    // a first coefficient that is never zero: longer texts have larger degrees
+    std::uint64_t h = std::uint64_t{1} << 60;
     const char* p = s.data();
     std::size_t n = s.size();
     for (; n >= 8; n -= 7, p += 7) h = times_point(h + (load<8>(p) & 0xFF'FFFF'FFFF'FFFFu));  // seven bytes a step
@@ -117,7 +121,8 @@ class FlatHash {
 
   [[nodiscard]] std::size_t size() const { return used_; }
   [[nodiscard]] const HashSeed& seed() const { return seed_; }
-  /// The largest number of slots that an insertion has looked at, and how often the table was built: the work that was done.
+  /// The largest number of slots that an insertion has looked at, and how often the table was built: the work that was
+  /// done.
   [[nodiscard]] std::size_t longest() const { return longest_; }
   [[nodiscard]] std::size_t builds() const { return builds_; }
 
@@ -127,8 +132,8 @@ class FlatHash {
     reseed();
   }
 
-  /// Forgets the keys. A large table gives its memory back, or clearing for every small object of a file would cost as much
-  /// as its largest.
+  /// Forgets the keys. A large table gives its memory back, or clearing for every small object of a file would cost as
+  /// much as its largest.
   void clear() {
     used_ = 0;
     if (slots_.size() > 64)
@@ -137,8 +142,8 @@ class FlatHash {
       slots_.assign(slots_.size(), Slot{});
   }
 
-  /// Puts `wanted` in unless a slot with same(there, wanted) is in. hash_of(slot, seed) is a slot's hash under a seed; it and
-  /// `same` are asked about full slots only. Pointers to slots hold until the next insertion.
+  /// Puts `wanted` in unless a slot with same(there, wanted) is in. hash_of(slot, seed) is a slot's hash under a seed;
+  /// it and `same` are asked about full slots only. Pointers to slots hold until the next insertion.
   template <class HashOf, class Same>
   Place insert(Slot wanted, HashOf hash_of, Same same) {
     if (3 * (used_ + 1) > 2 * slots_.size()) {

@@ -64,8 +64,9 @@ struct Handler {
 
 namespace detail {
 
-/// The keys of one object, as pairs of 61-bit hashes: duplicates are found at once and no key is copied. Two different keys
-/// with one pair would be refused as duplicates, never the other way round; 2^-78 for a million keys, whatever they are.
+/// The keys of one object, as pairs of 61-bit hashes: duplicates are found at once and no key is copied. Two different
+/// keys with one pair would be refused as duplicates, never the other way round; 2^-78 for a million keys, whatever
+/// they are.
 class KeySet {
  public:
   using Seeds = std::array<HashSeed, 2>;

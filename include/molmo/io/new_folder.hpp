@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NewFolder: a folder that appears whole or not at all. Nothing that is there already is overwritten, and what was written is
-// removed again unless keep() is called at the end.
+// NewFolder: a folder that appears whole or not at all. Nothing that is there already is overwritten, and what was
+// written is removed again unless keep() is called at the end.
 #pragma once
 
 #include <molmo/core/result.hpp>

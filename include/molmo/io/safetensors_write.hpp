@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// write_safetensors(path, tensors): a safetensors file that any reader takes. SafeTensorsWriter makes one piece by piece,
-// in any order, for tensors that never are in memory as a whole.
+// write_safetensors(path, tensors): a safetensors file that any reader takes. SafeTensorsWriter makes one piece by
+// piece, in any order, for tensors that never are in memory as a whole.
 //
-// The format allows no gaps. The header is padded with spaces, so that the data begin at a multiple of 64 bytes, and tensors
-// of many bytes' alignment come first: all whose size is a multiple of 64 begin at a multiple of 64, and every tensor is
-// aligned to its own element. An existing file is left alone unless `overwrite` says otherwise; then it is replaced in one
-// step (a temporary file beside it is renamed), so that programs which have the old one mapped keep reading the old one.
+// The format allows no gaps. The header is padded with spaces, so that the data begin at a multiple of 64 bytes, and
+// tensors of many bytes' alignment come first: all whose size is a multiple of 64 begin at a multiple of 64, and every
+// tensor is aligned to its own element. An existing file is left alone unless `overwrite` says otherwise; then it is
+// replaced in one step (a temporary file beside it is renamed), so that programs which have the old one mapped keep
+// reading the old one.
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -138,8 +139,8 @@ struct PlannedTensor {
 /// A file under construction at `path`.part, which finish() renames to `path`; without finish() it is removed again.
 class SafeTensorsWriter {
  public:
-  /// Plans the file. errc::invalid_argument where the tensors contradict themselves, errc::io where the file exists or cannot
-  /// be created.
+  /// Plans the file. errc::invalid_argument where the tensors contradict themselves, errc::io where the file exists or
+  /// cannot be created.
   [[nodiscard]] static result<SafeTensorsWriter> create(
       const std::string& path, std::vector<PlannedTensor> tensors,
       std::span<const std::pair<std::string, std::string>> metadata = {}) {
@@ -205,7 +206,8 @@ class SafeTensorsWriter {
     written_ += bytes.size();
     return {};
   }
-  /// Closes the file and, once its bytes are on the disk, gives it its name. errc::invalid_argument where bytes are missing, errc::io.
+  /// Closes the file and, once its bytes are on the disk, gives it its name. errc::invalid_argument where bytes are
+  /// missing, errc::io.
   [[nodiscard]] status finish() {
     if (!file_ || written_ != data_bytes_)
       return fail(errc::invalid_argument,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parameter manifest: a layer names its weights once, and that one list drives loading, sizes, and reports.
 //
-// A layer writes   template <class Visit> constexpr void each_parameter(Visit&& visit) { visit("q", q); visit("k", k); }
+// A layer writes
+//   template <class Visit> constexpr void each_parameter(Visit&& visit) { visit("q", q); visit("k", k); }
 // where a member is a Weight<Shape<N, K>>, a Vector<N>, or another layer. walk() visits all of them with their full
 // names, "blocks.3.attention.q.weight"; parameter_count() adds them up while compiling.
 #pragma once

@@ -111,7 +111,8 @@ class Llm {
   [[nodiscard]] static constexpr index_t weight_bytes() {
     return format_bytes<F>(parameters());
   }
-  // What calculates is a template of a backend, here of the plainest: so each instruction set has its own (docs/embed.md).
+  // What calculates is a template of a backend, here of the plainest: so each instruction set has its own
+  // (docs/embed.md).
 
   /// Bytes that one more position takes in the KV cache.
   template <class Ctx = Reference>

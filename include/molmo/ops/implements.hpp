@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does a backend have an op itself, or does it inherit the op? A backend's overload whose signature is not quite right is no
-// error: it is never called, and the parent's loop runs in its place. So say what you mean beside the overload:
+// Does a backend have an op itself, or does it inherit the op? A backend's overload whose signature is not quite right
+// is no error: it is never called, and the parent's loop runs in its place. So say what you mean beside the overload:
 //
 //   static_assert(molmo::implements<mine::Fast, molmo::op::softmax>);
-// True where the op's call with its exact operands takes an overload for that very backend (a template of it, too). Include
-// the backend's headers first. The signatures are listed in docs/add_a_backend.md.
+// True where the op's call with its exact operands takes an overload for that very backend (a template of it, too).
+// Include the backend's headers first. The signatures are listed in docs/add_a_backend.md.
 #pragma once
 
 #include <molmo/expr/reduce.hpp>

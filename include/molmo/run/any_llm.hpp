@@ -140,7 +140,8 @@ template <LlmConfig... C, class Ctx>
     for (const std::string& line : differences(nearest, file->config)) report += text("\n  ", line);
     return fail(
         errc::unsupported,
-        text("the model in ", in_quotes(directory, 400), " has a shape that is not compiled in; the nearest differs in:", report,
+        text("the model in ", in_quotes(directory, 400),
+             " has a shape that is not compiled in; the nearest differs in:", report,
              "\nTo compile it in, add this config to the list of load_any:\n  ", config_text(file->config)));
   });
 }

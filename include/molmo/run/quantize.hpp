@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantize_checkpoint(from, to): a checkpoint folder again, its matrices in another format: q8 or q4 blocks in panels, or
-// plain f32, bf16 or f16.
+// quantize_checkpoint(from, to): a checkpoint folder again, its matrices in another format: q8 or q4 blocks in panels,
+// or plain f32, bf16 or f16.
 //
 //   quantize_checkpoint("OLMo-2-0425-1B", "OLMo-2-0425-1B-q4", {.format = format_id<Q4>});
-// Reads and writes some hundred kilobytes at a time, however large the model is. The weights of the family's name table are
-// converted; everything else, norms and biases among it, is copied as it is. The new folder loads like any other, and its one
-// model.safetensors, whose metadata name the format and the shape of every converted matrix, opens with any tool
-// (run/stored_matrix.hpp says what its tensors are). Nothing is overwritten, and model.safetensors gets its name last: without
-// it, whatever an interruption left is no model.
+// Reads and writes some hundred kilobytes at a time, however large the model is. The weights of the family's name table
+// are converted; everything else, norms and biases among it, is copied as it is. The new folder loads like any other,
+// and its one model.safetensors, whose metadata name the format and the shape of every converted matrix, opens with any
+// tool (run/stored_matrix.hpp says what its tensors are). Nothing is overwritten, and model.safetensors gets its name
+// last: without it, whatever an interruption left is no model.
 #pragma once
 
 #include <molmo/io/companions.hpp>
@@ -25,7 +25,8 @@ namespace molmo::inline v0 {
 
 struct QuantizeOptions {
   FormatId format = format_id<Q8>;
-  /// Matrices that stay as they are: "embeddings", "head" (a tied embedding is both), or a part of their tensors' names.
+  /// Matrices that stay as they are: "embeddings", "head" (a tied embedding is both), or a part of their tensors'
+  /// names.
   std::vector<std::string> keep{"embeddings", "head"};
   ProgressSink progress{};  ///< counts the bytes read
   std::stop_token stop{};
@@ -352,9 +353,10 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
 
 inline namespace MOLMO_ISA {
 
-/// Converts the checkpoint in the folder `from` into the new folder `to`. errc::io (the folder has files, the disk is full),
-/// errc::unsupported (converted already, elements that cannot be), errc::format (weights that are infinite, not numbers, or
-/// beyond the format), errc::invalid_argument (`keep`), errc::cancelled, and those of Checkpoint::open and load_config.
+/// Converts the checkpoint in the folder `from` into the new folder `to`. errc::io (the folder has files, the disk is
+/// full), errc::unsupported (converted already, elements that cannot be), errc::format (weights that are infinite, not
+/// numbers, or beyond the format), errc::invalid_argument (`keep`), errc::cancelled, and those of Checkpoint::open and
+/// load_config.
 [[nodiscard]] inline result<QuantizeReport> quantize_checkpoint(const std::string& from, const std::string& to,
                                                                 const QuantizeOptions& options = {}) {
   return without_bad_alloc("quantising a checkpoint", [&] { return detail::quantize_unguarded(from, to, options); });

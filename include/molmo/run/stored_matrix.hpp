@@ -3,7 +3,7 @@
 // quantize_checkpoint() writes it.
 //
 //   plain numbers   NAME            F32, BF16 or F16   [N, K]
-//   q8 (q4)         NAME            I8 (U8)            [N/16, K/32, B/4, 16, 4], B = 32 (16): the codes of formats/panels.hpp
+//   q8 (q4)         NAME            I8 (U8)            [N/16, K/32, B/4, 16, 4], B = 32 (16): codes of panels.hpp
 //                   NAME_scale      F16                [N/16, K/32, 16]; N/16 and K/32 rounded up
 //                   and in __metadata__ "NAME": "q8 [N, K]", since those shapes are also those of other N and K
 // Matrices of all these formats may stand side by side in one checkpoint.

@@ -246,7 +246,8 @@ inline void bind(const Manifest& manifest, const LlmConfig& config, const Checkp
   const std::size_t copied = compare(manifest, config, checkpoint, names, pack, report);
   if (!report.empty())
     return fail(errc::mismatch,
-                text("the checkpoint in ", in_quotes(directory, 400), " does not fit this model type:", report.joined()));
+                text("the checkpoint in ", in_quotes(directory, 400),
+                     " does not fit this model type:", report.joined()));
   into.arena = Arena(copied, options.memory ? options.memory : &huge_pages());
   if (!into.arena.ok()) return fail(errc::out_of_memory, text("no memory for ", copied, " bytes of weights"));
   bind(manifest, config, checkpoint, names, pack, into.arena);

@@ -134,8 +134,9 @@ TEST_CASE("zoo: activations by all their names", "[zoo]") {
   refused(config("llama", {{"hidden_act", "\"mish\""}}), "hidden_act 'mish'", errc::unsupported);
 }
 
-// As configuration_qwen2.py and configuration_qwen3.py of transformers 4.56 have it: layer i slides if use_sliding_window
-// is true, sliding_window is no null and i >= max_window_layers (28 where it is missing), unless layer_types says more.
+// As configuration_qwen2.py and configuration_qwen3.py of transformers 4.56 have it: layer i slides if
+// use_sliding_window is true, sliding_window is no null and i >= max_window_layers (28 where it is missing), unless
+// layer_types says more.
 TEST_CASE("zoo: a sliding window that no layer has", "[zoo]") {
   for (const std::string_view family : {"qwen2"sv, "qwen3"sv}) {
     const LlmConfig plain = valid(family);

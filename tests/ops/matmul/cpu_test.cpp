@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul on Xsimd against Reference: all kernels, formats and tails, every form of epilogue that the layers use, rows further
-// apart than they are wide; and the promises about bits: threads, neighbours and the cut of the columns change none.
+// matmul on Xsimd against Reference: all kernels, formats and tails, every form of epilogue that the layers use, rows
+// further apart than they are wide; and the promises about bits: threads, neighbours and the cut of the columns change
+// none.
 #if MOLMO_HAS_XSIMD
 #include <molmo/ops/matmul/cpu.hpp>
 #include <molmo/ops/swiglu/swiglu.hpp>
@@ -225,7 +226,8 @@ TEST_CASE("matmul on Xsimd: a token has the same bits whatever its neighbours ar
         return y;
       };
       const auto few = rows_of(0, 8), many = rows_of(0, 40);
-      // In panels a token has the same bits in any batch; row by row, below the 13 rows from which weights are unpacked.
+      // In panels a token has the same bits in any batch; row by row, below the 13 rows from which weights are
+      // unpacked.
       if (kind.layout == Layout::panels)
         REQUIRE_SAME_BITS(few, std::vector<float>(many.begin(), many.begin() + 8 * 41));
       for (index_t r = 0; r < 8; ++r) {  // alone, and in batches of 2, 3, 4

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The meaning of matmul (Reference) against loops written here, the statement on(ctx, y) = matmul(x, w), and its epilogues.
+// The meaning of matmul (Reference) against loops written here, the statement on(ctx, y) = matmul(x, w), and its
+// epilogues.
 #include <molmo/core/tensor.hpp>
 #include <molmo/ops/matmul/matmul.hpp>
 

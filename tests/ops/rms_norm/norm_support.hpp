@@ -99,8 +99,10 @@ void check_norm_on(const Ctx& ctx) {
     for (const int form : {0, 1, 2}) {  // nothing, weight, weight and bias
       const index_t rows = 4, stride = width + form;
       auto x = random.numbers(rows * stride, 3);
-      for (index_t c = 0; c < width; ++c) x[static_cast<std::size_t>(2 * stride + c)] = 0;                     // a row of zeros
-      for (index_t c = 0; c < width; ++c) x[static_cast<std::size_t>(3 * stride + c)] *= 1e15f;                // squares of 1e30
+      // a row of zeros
+      for (index_t c = 0; c < width; ++c) x[static_cast<std::size_t>(2 * stride + c)] = 0;
+      // squares of 1e30
+      for (index_t c = 0; c < width; ++c) x[static_cast<std::size_t>(3 * stride + c)] *= 1e15f;
       for (index_t r = 0; r < rows; ++r)
         for (index_t c = width; c < stride; ++c) x[static_cast<std::size_t>(r * stride + c)] = std::numeric_limits<float>::quiet_NaN();
       const auto w = random.numbers(width, 2), b = random.numbers(width);

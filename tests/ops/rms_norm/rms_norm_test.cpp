@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMSNorm: torch's results of every family and dtype (tests/data/golden/norms), and rows that are zero, huge or one element wide.
+// RMSNorm: torch's results of every family and dtype (tests/data/golden/norms), and rows that are zero, huge or one
+// element wide.
 #include <molmo/ops/rms_norm/rms_norm.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sampling: filters against Hugging Face's (tests/data/golden/sampling), draws against their distribution, and what must never
-// become a token.
+// Sampling: filters against Hugging Face's (tests/data/golden/sampling), draws against their distribution, and what
+// must never become a token.
 #include <molmo/ops/sample/sample.hpp>
 
 #include "support/catch.hpp"
@@ -67,7 +67,8 @@ TEST_CASE("filters: the probabilities of Hugging Face's warpers", "[golden]") {
     const auto wanted = kept_of(want), kept = kept_of(got);
     const json::Value* margin = c.present("threshold_margin");
     if (margin != nullptr && *c.number("threshold_margin", -1, 1) < 1e-6) {
-      // A cumulative probability lies on the threshold: torch's f32 rounding decides about one token, ours about it in f64.
+      // A cumulative probability lies on the threshold: torch's f32 rounding decides about one token, ours about it in
+      // f64.
       REQUIRE(std::abs(kept - wanted) <= 1);
       if (kept != wanted) continue;
     }
@@ -265,7 +266,8 @@ TEST_CASE("filters: against a plain calculation on random logits with many ties"
     for (std::size_t i = 0; i < kept; ++i) want[order[i].second] = std::exp(-order[i].first) / above;
     const auto got = distribution(logits, o);
     CAPTURE(round, o.temperature, o.top_k, o.top_p);
-    for (std::size_t i = 0; i < want.size(); ++i) REQUIRE(std::abs(got[i] - want[i]) < 1e-6);  // logits / t is rounded to f32
+    // logits / t is rounded to f32
+    for (std::size_t i = 0; i < want.size(); ++i) REQUIRE(std::abs(got[i] - want[i]) < 1e-6);
   }
 }
 

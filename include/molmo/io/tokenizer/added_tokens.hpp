@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // AddedTokens: the tokens that are cut out of a text before any splitting or merging, such as <|endoftext|>.
 //
-// At each place the longest token that begins there wins, from left to right. lstrip and rstrip take the white space beside a
-// match with it; single_word asks for no word character beside it. Time: linear in the text, see longest_match.hpp.
+// At each place the longest token that begins there wins, from left to right. lstrip and rstrip take the white space
+// beside a match with it; single_word asks for no word character beside it. Time: linear in the text, see
+// longest_match.hpp.
 #pragma once
 
 #include <molmo/io/tokenizer/longest_match.hpp>
@@ -54,11 +55,12 @@ class AddedTokenFinder {
   /// Memory of one encode() call.
   using Space = std::vector<LongestMatch::Hit>;
 
-  /// Cuts `text` (valid UTF-8) into tokens and what stands between: calls token(id) and between(begin, end), in order, until
-  /// one returns false. A special token that is found while !special is plain text, and ends up between.
+  /// Cuts `text` (valid UTF-8) into tokens and what stands between: calls token(id) and between(begin, end), in order,
+  /// until one returns false. A special token that is found while !special is plain text, and ends up between.
   template <class Token, class Between>
   bool cut(std::string_view text, bool special, Space& hits, Token token, Between between) const {
-    constexpr std::size_t block = std::size_t{1} << 14;  // hits are looked for in blocks, so that they take little memory
+    // hits are looked for in blocks, so that they take little memory
+    constexpr std::size_t block = std::size_t{1} << 14;
     std::size_t done = 0;
     std::size_t space_end = 0;  // end of the white space that was looked at last
     std::size_t from = 0, end = 0, at = 0;  // the block; where the next token may begin
@@ -98,7 +100,8 @@ class AddedTokenFinder {
         }
         stop = (std::max)(stop, space_end);
       }
-      if (start >= stop) continue;  // white space that the token before has taken: as in Hugging Face tokenizers, no token
+      // white space that the token before has taken: as in Hugging Face tokenizers, no token
+      if (start >= stop) continue;
       if (done < start && !between(done, start)) return false;
       if (!token(p->id)) return false;
       done = stop;

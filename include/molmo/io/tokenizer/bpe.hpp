@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bpe: byte-pair encoding of one piece of text, as Hugging Face tokenizers does it, for byte-level and SentencePiece-style files.
+// Bpe: byte-pair encoding of one piece of text, as Hugging Face tokenizers does it, for byte-level and
+// SentencePiece-style files.
 //
 //   piece -> one symbol per character -> merges -> ids
-// A character without a token becomes its bytes <0xE2> (byte_fallback), else the unknown token, else nothing. Const and without
-// a cache, so any number of threads may encode. Speed: symbols by table for bytes and ASCII; a text without a pre-tokenizer is
-// cut at U+2581 where no merge can reach across, which keeps pieces short and changes no id.
+// A character without a token becomes its bytes <0xE2> (byte_fallback), else the unknown token, else nothing. Const and
+// without a cache, so any number of threads may encode. Speed: symbols by table for bytes and ASCII; a text without a
+// pre-tokenizer is cut at U+2581 where no merge can reach across, which keeps pieces short and changes no id.
 #pragma once
 
 #include <molmo/io/tokenizer/byte_level.hpp>
@@ -34,8 +35,9 @@ struct BpeOptions {
   bool byte_level = false;  ///< pieces are bytes; the vocabulary is written in the characters of byte_level.hpp
 };
 
-/// The merges as they stand in a file: pairs of tokens, each behind its length (one byte, or 255 and four bytes). A file may list
-/// its merges before its vocabulary, and ten million of them, so they wait here and take no more room than in the file.
+/// The merges as they stand in a file: pairs of tokens, each behind its length (one byte, or 255 and four bytes). A
+/// file may list its merges before its vocabulary, and ten million of them, so they wait here and take no more room
+/// than in the file.
 class MergeTexts {
  public:
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -79,8 +81,8 @@ struct BpeSpace {
 
 class Bpe {
  public:
-  /// `vocabulary` is finished; `specials`, ascending, are never taken for a whole piece by ignore_merges: text must not become a
-  /// control token that way. Errors: a merge whose parts or product are no tokens.
+  /// `vocabulary` is finished; `specials`, ascending, are never taken for a whole piece by ignore_merges: text must not
+  /// become a control token that way. Errors: a merge whose parts or product are no tokens.
   [[nodiscard]] static result<Bpe> make(Vocabulary vocabulary, const MergeTexts& texts, BpeOptions options,
                                         std::vector<Id> specials = {}) {
     Bpe bpe;
@@ -118,7 +120,8 @@ class Bpe {
     return bpe;
   }
 
-  /// Appends the ids of a piece: bytes of valid UTF-8, at most 1 GiB. Error: an unknown token is needed that does not exist.
+  /// Appends the ids of a piece: bytes of valid UTF-8, at most 1 GiB. Error: an unknown token is needed that does not
+  /// exist.
   [[nodiscard]] status encode(std::string_view piece, BpeSpace& space, std::vector<Id>& out) const {
     if (options_.ignore_merges) {
       if (const Id whole = find_piece(piece, space);
@@ -144,8 +147,8 @@ class Bpe {
  private:
   static constexpr std::string_view space_char = "\xE2\x96\x81";  // U+2581
 
-  /// Whether text may be cut before every U+2581 except behind the characters of `joined`: no merge may then reach across,
-  /// and symbols must spell the text, which unknown and byte tokens do not.
+  /// Whether text may be cut before every U+2581 except behind the characters of `joined`: no merge may then reach
+  /// across, and symbols must spell the text, which unknown and byte tokens do not.
   struct Boundary {
     std::vector<char32_t> joined;
     bool odd_merge = false;

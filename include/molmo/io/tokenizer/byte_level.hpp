@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The byte <-> character table of byte-level tokenizers (GPT-2): every byte is one printable character.
 //
-//   bytes 33-126, 161-172 and 174-255 are the characters of the same number; the other 68, ascending, are U+0100, U+0101, ...
+//   bytes 33-126, 161-172 and 174-255 are the characters of the same number;
+//   the other 68, ascending, are U+0100, U+0101, ...
 // so a space is U+0120 and a line feed U+010A. Vocabularies of such tokenizers are written in these characters.
 #pragma once
 
@@ -37,7 +38,8 @@ inline void append_byte_chars(std::string& out, std::string_view raw) {
   for (const char c : raw) append_utf8(out, char_of_byte[static_cast<unsigned char>(c)]);
 }
 
-/// Appends the bytes that the characters of `token` (valid UTF-8) stand for; a token with any other character stands for itself.
+/// Appends the bytes that the characters of `token` (valid UTF-8) stand for; a token with any other character stands
+/// for itself.
 inline void append_bytes_of_chars(std::string& out, std::string_view token) {
   const std::size_t before = out.size();
   for (std::size_t i = 0; i < token.size();) {

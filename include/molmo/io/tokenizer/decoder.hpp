@@ -2,10 +2,12 @@
 // Decoder: tokens -> text, one token at a time, so that decoding a stream and decoding a list are the same code.
 //
 //   ByteLevel                                     bytes of each token, then UTF-8
-//   Sequence[Replace, ByteFallback, Fuse, Strip]  SentencePiece-style, any of the four left out; Metaspace; null: joined by spaces
-// Bytes that are no UTF-8 become U+FFFD, one per maximal invalid part (ByteLevel) or, where tokens <0xE2> spell single bytes,
-// one per byte of the run of such tokens. What may still change is held back: at most 3 bytes, or the current run of byte tokens.
-// A token becomes at most 64 times as many bytes of text: a file whose Replace steps could make more is refused.
+//   Sequence[Replace, ByteFallback, Fuse, Strip]  SentencePiece-style, any of the four left out
+//   Metaspace;  null: joined by spaces
+// Bytes that are no UTF-8 become U+FFFD, one per maximal invalid part (ByteLevel) or, where tokens <0xE2> spell single
+// bytes, one per byte of the run of such tokens. What may still change is held back: at most 3 bytes, or the current
+// run of byte tokens. A token becomes at most 64 times as many bytes of text: a file whose Replace steps could make
+// more is refused.
 #pragma once
 
 #include <molmo/io/tokenizer/byte_level.hpp>
@@ -123,7 +125,8 @@ class Decoder {
     }
   }
 
-  /// The byte that a token <0xE2> stands for, or -1. Takes what Rust's u8::from_str_radix takes: either case, a leading plus.
+  /// The byte that a token <0xE2> stands for, or -1. Takes what Rust's u8::from_str_radix takes: either case, a leading
+  /// plus.
   [[nodiscard]] static int byte_of(std::string_view token) {
     if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
     const auto digit = [](char c) {

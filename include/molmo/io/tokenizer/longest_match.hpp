@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// LongestMatch: for every place of a text the longest of a set of patterns that begins there, in time linear in the text.
+// LongestMatch: for every place of a text the longest of a set of patterns that begins there, in time linear in the
+// text.
 //
-// Aho-Corasick backwards: the trie holds the patterns from their ends, the text is read from its end, and the state at a place
-// is the longest beginning of some reversed pattern, that is, the longest end of a pattern, that stands there. Read forwards the
-// same answer takes text * longest pattern steps (a^1000 b in a text of a). Nodes are numbered by depth, so that children of a
-// node follow each other: 13 bytes a node, at most one node for each byte of the patterns.
+// Aho-Corasick backwards: the trie holds the patterns from their ends, the text is read from its end, and the state at
+// a place is the longest beginning of some reversed pattern, that is, the longest end of a pattern, that stands there.
+// Read forwards the same answer takes text * longest pattern steps (a^1000 b in a text of a). Nodes are numbered by
+// depth, so that children of a node follow each other: 13 bytes a node, at most one node for each byte of the patterns.
 #pragma once
 
 #include <algorithm>
@@ -58,7 +59,8 @@ class LongestMatch {
     for (std::size_t i = (std::min)(text.size(), to + longest_ - 1); i-- > from;) {
       const auto byte = static_cast<unsigned char>(text[i]);
       state = state == 0 ? first_[byte] : step(state, byte);
-      if (state != 0 && hit_[state] != 0 && i < to) hits.push_back({static_cast<std::uint32_t>(i - from), hit_[state] - 1});
+      if (state != 0 && hit_[state] != 0 && i < to)
+        hits.push_back({static_cast<std::uint32_t>(i - from), hit_[state] - 1});
     }
   }
 

@@ -2,8 +2,8 @@
 // Merges: the ranked pairs of a byte-pair encoding, and merge_symbols(), which applies them.
 //
 //   while some adjacent pair has a rank: replace the pair of the lowest rank (the leftmost of equals) by its product
-// Short pieces are merged by scanning the ranks, long ones with a heap and a linked list in O(n log n); both give exactly what
-// the loop above gives (Sennrich et al. 2016; the tie rule is that of Hugging Face tokenizers).
+// Short pieces are merged by scanning the ranks, long ones with a heap and a linked list in O(n log n); both give
+// exactly what the loop above gives (Sennrich et al. 2016; the tie rule is that of Hugging Face tokenizers).
 #pragma once
 
 #include <molmo/io/tokenizer/vocabulary.hpp>
@@ -27,8 +27,8 @@ class Merges {
   /// Makes room for about `n` merges, to be called before the first add().
   void reserve(std::size_t n) { slots_.reserve(n + 512); }
 
-  /// The pair (left, right) becomes `product`; its rank is the number of add() calls before. A pair given again moves to the
-  /// later rank. Error: no hash table that was tried would do.
+  /// The pair (left, right) becomes `product`; its rank is the number of add() calls before. A pair given again moves
+  /// to the later rank. Error: no hash table that was tried would do.
   [[nodiscard]] status add(Id left, Id right, Id product) {
     const Product p{next_rank_++, product};
     const auto at = slots_.insert(

@@ -2,9 +2,9 @@
 // Unicode normalisation form C (UAX #15): decompose canonically, sort marks by combining class, compose again.
 //
 //   e + U+0301 -> U+00E9, U+212B (angstrom sign) -> U+00C5, Hangul jamo -> syllables (computed).
-// Qwen2's tokenizer.json asks for it. Speed: nfc_is_needed() looks at each character once and most text ends there; below
-// U+0300 nothing can change. Characters that Hugging Face tokenizers 0.22 do not know (assigned after Unicode 9, 120 marks among
-// them) stay where and as they are, because the ids must be theirs: U+07FD U+0334 keeps its order.
+// Qwen2's tokenizer.json asks for it. Speed: nfc_is_needed() looks at each character once and most text ends there;
+// below U+0300 nothing can change. Characters that Hugging Face tokenizers 0.22 do not know (assigned after Unicode 9,
+// 120 marks among them) stay where and as they are, because the ids must be theirs: U+07FD U+0334 keeps its order.
 #pragma once
 
 #include <molmo/io/tokenizer/nfc_tables.hpp>
@@ -20,7 +20,8 @@
 
 namespace molmo::inline v0::tokenizer {
 
-/// Canonical combining class in the low 8 bits, and bit 8 where NFC may change the character or join it to the one before.
+/// Canonical combining class in the low 8 bits, and bit 8 where NFC may change the character or join it to the one
+/// before.
 [[nodiscard]] inline std::uint32_t nfc_property(char32_t c) {
   if (c < 0x300) return 0;
   const auto* after =

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Normalizer: what tokenizer.json does to a text before it looks for pieces: Prepend, Replace, NFC, or a Sequence of them.
+// Normalizer: what tokenizer.json does to a text before it looks for pieces: Prepend, Replace, NFC, or a Sequence of
+// them.
 //
-// Each stretch of text between added tokens is normalised by itself. Anything else in the file (NFD, NFKC, Lowercase, regular
-// expressions ...) is refused by name rather than left out. How much longer a text may become is bounded: see Growth.
+// Each stretch of text between added tokens is normalised by itself. Anything else in the file (NFD, NFKC, Lowercase,
+// regular expressions ...) is refused by name rather than left out. How much longer a text may become is bounded: see
+// Growth.
 #pragma once
 
 #include <molmo/io/json_value.hpp>
@@ -22,8 +24,9 @@ namespace molmo::inline v0::tokenizer {
   return fail(errc::unsupported, text(where, " ", in_quotes(what, 400), " is not supported"));
 }
 
-/// How much longer one call of encode() may make its text, all steps of the normalizer and of the pre-tokenizer together: steps
-/// can multiply each other's growth, so that without a bound a small file would ask for any amount of memory and time.
+/// How much longer one call of encode() may make its text, all steps of the normalizer and of the pre-tokenizer
+/// together: steps can multiply each other's growth, so that without a bound a small file would ask for any amount of
+/// memory and time.
 class Growth {
  public:
   /// For a text of `bytes` bytes: 15 times as many, and 4096.
@@ -78,7 +81,8 @@ struct Pattern {
   auto s = (string ? string : regex)->as_string("pattern");
   if (!s) return fail(s.error());
   if (string && s->size() > longest_pattern)
-    return fail(errc::unsupported, molmo::text(where, ": a pattern of ", s->size(), " bytes; the limit is ", longest_pattern));
+    return fail(errc::unsupported,
+                molmo::text(where, ": a pattern of ", s->size(), " bytes; the limit is ", longest_pattern));
   return Pattern{regex != nullptr, *s};
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // PostProcessor: the ids that tokenizer.json puts before and behind a single text, such as beginning-of-text.
 //
-//   TemplateProcessing (`single`)   BertProcessing, RobertaProcessing (cls A sep)   ByteLevel (offsets only: nothing)   Sequence
-// Templates for pairs of texts are not read. Anything else is refused by name, as are more than max_ids ids around a text.
+//   TemplateProcessing (`single`)   BertProcessing, RobertaProcessing (cls A sep)
+//   ByteLevel (offsets only: nothing)   Sequence
+// Templates for pairs of texts are not read. Anything else is refused by name, as are more than max_ids ids around a
+// text.
 #pragma once
 
 #include <molmo/io/json_value.hpp>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // PreTokenizer: cuts a normalised text into the pieces that are merged each by itself.
 //
-//   Split (the patterns of split.hpp, or a literal)  Digits  Metaspace  ByteLevel (last; its pieces are bytes)  Sequence
-// A stage hands its pieces to the next, piece by piece, so nothing is collected. Anything else is refused by name, an unknown
-// regular expression with its text.
+//   Split (the patterns of split.hpp, or a literal)  Digits  Metaspace  ByteLevel (last: its pieces are bytes)
+//   Sequence
+// A stage hands its pieces to the next, piece by piece, so nothing is collected. Anything else is refused by name, an
+// unknown regular expression with its text.
 #pragma once
 
 #include <molmo/io/tokenizer/normalizer.hpp>
@@ -37,8 +38,8 @@ class PreTokenizer {
   /// Whether the pieces are to be read as bytes (see byte_level.hpp).
   [[nodiscard]] bool byte_level() const { return byte_level_; }
 
-  /// Calls sink(piece) for each piece of `text`, in order, until one returns false or `growth` is exceeded. `at_start`: the text
-  /// opens the document.
+  /// Calls sink(piece) for each piece of `text`, in order, until one returns false or `growth` is exceeded. `at_start`:
+  /// the text opens the document.
   template <class Sink>
   bool cut(std::string_view text, bool at_start, Space& space, Growth& growth, Sink&& sink) const {
     return run(0, text, at_start, space, growth, sink);
@@ -57,8 +58,8 @@ class PreTokenizer {
     std::string literal{};  // of a Split, or the replacement of a Metaspace
   };
 
-  /// Calls piece(begin, end) for what `behavior` makes of matches and the gaps between them. match(from) -> [begin, end) of the
-  /// next match at or behind `from`, begin = end = text size where there is none.
+  /// Calls piece(begin, end) for what `behavior` makes of matches and the gaps between them. match(from) -> [begin,
+  /// end) of the next match at or behind `from`, begin = end = text size where there is none.
   template <class Match, class Piece>
   static bool split(std::string_view text, SplitBehavior behavior, bool invert, Match match, Piece piece) {
     std::size_t begin = 0, end = 0;  // the piece that waits for what comes next

@@ -2,9 +2,10 @@
 // The split patterns of byte-level tokenizers (GPT-2, Llama-3, Qwen2, cl100k, o200k), as hand-written scanners.
 //
 //   end = rules.next(text, at)      // the piece [at, end); pieces cover the text without gaps
-// A pattern is recognised by its exact text and no regular expression is ever run, so hostile files and texts cannot make it
-// slow: each scanner is a loop, linear in the text, without recursion or state. The result is that of a backtracking engine
-// that takes the first alternative that matches (Oniguruma): the comments show the alternative each step stands for.
+// A pattern is recognised by its exact text and no regular expression is ever run, so hostile files and texts cannot
+// make it slow: each scanner is a loop, linear in the text, without recursion or state. The result is that of a
+// backtracking engine that takes the first alternative that matches (Oniguruma): the comments show the alternative each
+// step stands for.
 #pragma once
 
 #include <molmo/io/tokenizer/unicode.hpp>

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokenizer: text <-> token ids, from a Hugging Face tokenizer.json with a BPE model.
 //
-//   text -> added tokens cut out -> normalizer -> pre-tokenizer -> BPE -> post-processor -> ids;   ids -> decoder -> text
-//   auto t = molmo::Tokenizer::from_file("model/tokenizer.json");  auto ids = t->encode("Once upon a time");  t->decode(*ids);
-// The ids are those of Hugging Face tokenizers 0.22; what a file asks for and this library does not do is an error when it is
-// loaded. All const members may be called by any number of threads. Speed: merges.hpp and split.hpp.
+//   text -> added tokens cut out -> normalizer -> pre-tokenizer -> BPE -> post-processor -> ids
+//   ids -> decoder -> text
+//   auto t = molmo::Tokenizer::from_file("model/tokenizer.json");
+//   auto ids = t->encode("Once upon a time");  t->decode(*ids);
+// The ids are those of Hugging Face tokenizers 0.22; what a file asks for and this library does not do is an error when
+// it is loaded. All const members may be called by any number of threads. Speed: merges.hpp and split.hpp.
 #pragma once
 
 #include <molmo/core/guard.hpp>
@@ -33,14 +35,15 @@ namespace molmo::inline v0 {
 struct EncodeOptions {
   /// Put the post-processor's tokens (beginning and end of text) around the ids.
   bool add_special = true;
-  /// Let special tokens that are spelled out in the text, such as <|endoftext|>, become those tokens. Hugging Face's default is
-  /// true; here it is false, because text usually comes from somebody else.
+  /// Let special tokens that are spelled out in the text, such as <|endoftext|>, become those tokens. Hugging Face's
+  /// default is true; here it is false, because text usually comes from somebody else.
   bool parse_special = false;
 };
 
 class Tokenizer {
  public:
-  /// The tokenizer at `tokenizer_json`. errc::not_found, errc::io, errc::format (damaged), errc::unsupported (says what).
+  /// The tokenizer at `tokenizer_json`. errc::not_found, errc::io, errc::format (damaged), errc::unsupported (says
+  /// what).
   [[nodiscard]] static result<Tokenizer> from_file(const std::filesystem::path& tokenizer_json) {
     return without_bad_alloc("reading a tokenizer", [&]() -> result<Tokenizer> {
       const std::string path = tokenizer_json.string();
@@ -54,8 +57,8 @@ class Tokenizer {
     return without_bad_alloc("reading a tokenizer", [&] { return make(json, "tokenizer.json"); });
   }
 
-  /// The ids of a text of at most 1 GiB. errc::invalid_argument where it is not UTF-8, with the byte offset, or too long;
-  /// errc::unsupported where the file asks for steps that make this text more than 16 times longer.
+  /// The ids of a text of at most 1 GiB. errc::invalid_argument where it is not UTF-8, with the byte offset, or too
+  /// long; errc::unsupported where the file asks for steps that make this text more than 16 times longer.
   [[nodiscard]] result<std::vector<std::int32_t>> encode(std::string_view utf8, EncodeOptions options = {}) const {
     return without_bad_alloc("encoding a text", [&]() -> result<std::vector<std::int32_t>> {
       if (utf8.size() > longest_text)
@@ -76,8 +79,8 @@ class Tokenizer {
     });
   }
 
-  /// The text of `ids`, always valid UTF-8. Ids that are no tokens are skipped, as are special tokens while `skip_special`. This
-  /// cannot fail: from_file() has refused decoders that make a token more than 64 times longer.
+  /// The text of `ids`, always valid UTF-8. Ids that are no tokens are skipped, as are special tokens while
+  /// `skip_special`. This cannot fail: from_file() has refused decoders that make a token more than 64 times longer.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special = true) const {
     std::string out;
     tokenizer::Decoder::State state;
@@ -230,8 +233,8 @@ class Tokenizer {
   index_t size_ = 0;
 };
 
-/// Decodes ids one by one: the texts of all push() and of finish(), put together, are Tokenizer::decode of all ids, and none
-/// ends within a character. Allocates nothing once its buffers have grown to the longest token.
+/// Decodes ids one by one: the texts of all push() and of finish(), put together, are Tokenizer::decode of all ids, and
+/// none ends within a character. Allocates nothing once its buffers have grown to the longest token.
 class StreamDecoder {
  public:
   /// `tokenizer` must outlive this.

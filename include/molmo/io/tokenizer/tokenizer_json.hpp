@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// read_tokenizer_json(text): the parts of a tokenizer.json, streamed: vocabulary and merges go straight into their tables, only
-// the short descriptions of the pipeline become trees.
+// read_tokenizer_json(text): the parts of a tokenizer.json, streamed: vocabulary and merges go straight into their
+// tables, only the short descriptions of the pipeline become trees.
 //
-// Ignored on purpose: `truncation` and `padding`, which belong to whoever makes batches. Errors name the field; a model other
-// than BPE is errc::unsupported. Memory and time are linear in the file.
+// Ignored on purpose: `truncation` and `padding`, which belong to whoever makes batches. Errors name the field; a model
+// other than BPE is errc::unsupported. Memory and time are linear in the file.
 #pragma once
 
 #include <molmo/io/json.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // UTF-8 and the character classes that split patterns ask for: \p{L}, \p{N}, \p{M}, \p{Lu} ..., \s, \w.
 //
-// Decoding is strict (no overlong forms, no surrogates, nothing above U+10FFFF); text that passed check_utf8 is then read with
-// read_valid, which trusts it. \s is Unicode's White_Space, as in Oniguruma and Rust's regex. Speed: ASCII by one load,
-// everything else by two.
+// Decoding is strict (no overlong forms, no surrogates, nothing above U+10FFFF); text that passed check_utf8 is then
+// read with read_valid, which trusts it. \s is Unicode's White_Space, as in Oniguruma and Rust's regex. Speed: ASCII by
+// one load, everything else by two.
 #pragma once
 
 #include <molmo/core/result.hpp>

@@ -2,7 +2,8 @@
 // Vocabulary: token <-> id. All tokens stand in one character buffer; a flat hash table finds them.
 //
 //   entries:  (offset, length, id) in file order;   slots: 32 bits of hash and an entry number
-// A file cannot make it slow or large: ids are bounded by the number of tokens, and the table's hash is secret (flat_hash.hpp).
+// A file cannot make it slow or large: ids are bounded by the number of tokens, and the table's hash is secret
+// (flat_hash.hpp).
 #pragma once
 
 #include <molmo/core/result.hpp>
@@ -38,8 +39,8 @@ class Vocabulary {
     return {};
   }
 
-  /// Builds the tables, once, after the last add(). Errors: a token or an id that stands twice, ids far beyond the number of
-  /// tokens.
+  /// Builds the tables, once, after the last add(). Errors: a token or an id that stands twice, ids far beyond the
+  /// number of tokens.
   [[nodiscard]] status finish() {
     std::uint64_t end = 0;
     for (const Entry& e : entries_) end = (std::max)(end, static_cast<std::uint64_t>(e.id) + 1);
@@ -68,8 +69,8 @@ class Vocabulary {
   /// The id of a token, or no_id.
   [[nodiscard]] Id find(std::string_view token) const {
     const std::uint64_t h = slots_.seed().of(token);
-    const Slot* at =
-        slots_.find(h, [&](const Slot& s) { return s.hash == static_cast<std::uint32_t>(h >> 32) && view(s) == token; });
+    const Slot* at = slots_.find(
+        h, [&](const Slot& s) { return s.hash == static_cast<std::uint32_t>(h >> 32) && view(s) == token; });
     return at ? entries_[at->entry - 1].id : no_id;
   }
   /// The token of an id, or nothing where the id is not used.

@@ -39,8 +39,8 @@ struct ModelConfig {
   return std::string(format);
 }
 
-/// Reads `directory`/config.json, with the reader of the family that its model_type names, or with that of `of`, a family of
-/// your own. Errors as of read_json and read_config, beginning with the file's name.
+/// Reads `directory`/config.json, with the reader of the family that its model_type names, or with that of `of`, a
+/// family of your own. Errors as of read_json and read_config, beginning with the file's name.
 [[nodiscard]] inline result<ModelConfig> load_config(const std::string& directory, const Family* of = nullptr) {
   return without_bad_alloc("reading config.json", [&]() -> result<ModelConfig> {
     if (status s = named_folder(directory); !s) return fail(s.error());

@@ -107,7 +107,8 @@ inline constexpr NamePair olmo2_names[] = {
     {"head", "lm_head"},
 };
 
-/// The language model inside a Molmo (v1) checkpoint: fused blocks, BlockType::sequential. Embeddings have no ".weight".
+/// The language model inside a Molmo (v1) checkpoint: fused blocks, BlockType::sequential. Embeddings have no
+/// ".weight".
 inline constexpr NamePair molmo_names[] = {
     {"embedding.weight", "model.transformer.wte.embedding"},
     {"new_embedding.weight", "model.transformer.wte.new_embedding"},

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Causal attention of new tokens over a KV cache, with grouped heads (MHA: equal head counts, GQA, MQA: one kv head):
 //
-//   out[t, h] = sum over j <= past + t of softmax_j(scale * q[t, h] . k[g, j]) v[g, j],   g = h / (n_heads / n_kv_heads)
+//   out[t, h] = sum over j <= past + t of softmax_j(scale * q[t, h] . k[g, j]) v[g, j],
+//   g = h / (n_heads / n_kv_heads)
 // Keys and values lie as kv.hpp says. Scores and sums are f32 or wider, the maximum is subtracted, and positions after
-// past + t never matter. The loop below is the meaning, in double precision; its speed is in cpu.hpp, whose memory does not
-// grow with the length of the context.
+// past + t never matter. The loop below is the meaning, in double precision; its speed is in cpu.hpp, whose memory does
+// not grow with the length of the context.
 #pragma once
 
 #include <molmo/backend/reference.hpp>

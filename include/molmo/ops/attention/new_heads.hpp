@@ -3,8 +3,8 @@
 // rotated (RoPE), keys and values written into the KV cache in its format.
 //
 // The three functions do it for a range of heads and tokens, and touch nothing else: any thread may do any part as soon
-// as those heads are calculated, inside the parallel step that calculates them, if you like. rotate_and_store() does all.
-// The loops here are the meaning; those with registers are in cpu_store.hpp.
+// as those heads are calculated, inside the parallel step that calculates them, if you like. rotate_and_store() does
+// all. The loops here are the meaning; those with registers are in cpu_store.hpp.
 #pragma once
 
 #include <molmo/ops/attention/kv.hpp>
@@ -12,7 +12,8 @@
 
 namespace molmo::inline v0 {
 
-/// New tokens' heads, [tokens][heads][head_dim] each, rows `token` elements apart, for positions past ... past + tokens.
+/// New tokens' heads, [tokens][heads][head_dim] each, rows `token` elements apart, for positions past ... past +
+/// tokens.
 struct NewHeads {
   float* q = nullptr;  ///< rotated in place
   float* k = nullptr;  ///< rotated in place, then stored
@@ -37,7 +38,7 @@ inline void finish_queries(const Reference& ctx, const NewHeads& a, index_t firs
 template <class Late = void>
 void finish_queries(const FastCpu&, const NewHeads&, index_t, index_t, index_t, index_t) {
   static_assert(detail::never<Late>,
-                "molmo: Xsimd has a fast rotation of new heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
+                "molmo: Xsimd has a fast rotation of heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
                 "include <molmo/cpu.hpp>");
 }
 /// Rotates and stores key heads.
@@ -54,7 +55,7 @@ inline void finish_keys(const Reference& ctx, const NewHeads& a, index_t first, 
 template <class Late = void>
 void finish_keys(const FastCpu&, const NewHeads&, index_t, index_t, index_t, index_t) {
   static_assert(detail::never<Late>,
-                "molmo: Xsimd has a fast rotation of new heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
+                "molmo: Xsimd has a fast rotation of heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
                 "include <molmo/cpu.hpp>");
 }
 /// Stores value heads.
@@ -75,7 +76,7 @@ inline void rotate_and_store(const Reference& ctx, const NewHeads& a) {
 template <class Late = void>
 void rotate_and_store(const FastCpu&, const NewHeads&) {
   static_assert(detail::never<Late>,
-                "molmo: Xsimd has a fast rotation of new heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
+                "molmo: Xsimd has a fast rotation of heads in <molmo/ops/attention/cpu.hpp>, which is not included; "
                 "include <molmo/cpu.hpp>");
 }
 

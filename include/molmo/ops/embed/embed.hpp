@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Embedding: y[t] = E[id(t)], decoded to float. Ids at or above the rows of E index a second matrix, the extra rows that
-// are input only (Molmo's new_embedding). Bound by bytes, so there is one version for all CPUs.
+// Embedding: y[t] = E[id(t)], decoded to float. Ids at or above the rows of E index a second matrix, the extra rows
+// that are input only (Molmo's new_embedding). Bound by bytes, so there is one version for all CPUs.
 #pragma once
 
 #include <molmo/backend/reference.hpp>

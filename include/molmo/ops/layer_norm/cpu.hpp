@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LayerNorm on Xsimd: passes over a row that stays in the L1 cache. The mean is found in two steps, the sum of what is left
-// after the first being the correction, so that a row far from zero loses no digits.
+// LayerNorm on Xsimd: passes over a row that stays in the L1 cache. The mean is found in two steps, the sum of what is
+// left after the first being the correction, so that a row far from zero loses no digits.
 #pragma once
 
 #include <molmo/backend/row_sum.hpp>

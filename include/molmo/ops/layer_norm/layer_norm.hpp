@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LayerNorm (Ba et al. 2016): y = w * (x - mean) / sqrt(var + eps) + b, per row, var being divided by the width (biased).
+// LayerNorm (Ba et al. 2016): y = w * (x - mean) / sqrt(var + eps) + b, per row, var being divided by the width
+// (biased).
 //
 //   on(cpu, y) = layer_norm(x, weight, bias, 1e-5);   or layer_norm(x, 1e-5), as OLMo-1 does: no weight, no bias
 // Statistics are always f32 or wider. y may be x; where it overlaps other rows of x, the weight or the bias, that is a

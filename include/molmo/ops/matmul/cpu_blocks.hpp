@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul with weights in blocks of whole numbers (q8, q4) that lie in panels. Each row of x is rounded to bytes once, 32
-// inputs to a scale of their own, shared by all products of that x; then
+// matmul with weights in blocks of whole numbers (q8, q4) that lie in panels. Each row of x is rounded to bytes once,
+// 32 inputs to a scale of their own, shared by all products of that x; then
 //
 //   y[m, n] = sum over blocks b of  sx[m, b] sw[n, b] (sum over 32 k of qx[m, k] qw[n, k])
 // with whole numbers inside the brackets: exact, so only the rounding of x costs anything:
@@ -126,7 +126,8 @@ MOLMO_NOINLINE void multiply_byte_tile(const ByteRows& x, index_t r0, const Weig
   }
 }
 
-/// multiply_byte_tile<V, B, F, rows, panels>: one row takes any number of panels, more take the most or 1; others are null.
+/// multiply_byte_tile<V, B, F, rows, panels>: one row takes any number of panels, more take the most or 1; others are
+/// null.
 template <class V, class B, class F>
 struct ByteTiles {
   ByteTile of[B::tile_rows][B::panels(1)] = {};

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The register tile of matmul: R rows of x times P panels of 16 weight rows (formats/panels.hpp), all sums in registers.
+// The register tile of matmul: R rows of x times P panels of 16 weight rows (formats/panels.hpp), all sums in
+// registers.
 //
 //   per k:  P panel loads and R broadcasts feed R * P multiply-adds of 16 lanes; nothing is added across a register
-// With 512-bit registers 8 x 3 panels fill 24 of 32 registers and reach 90 % of the multiply-add peak from L2 (12 x 2: 70 %,
-// 6 x 4: 80 %; measured). With 256 bits it is 6 x 1 panel, 12 of 16 registers. One row walks 4 panels, which reads L2 at full
-// speed; 8 or more streams only pay in main memory. An output is one sum over k in ascending order in every tile, so its
-// bits depend neither on the tile nor on the neighbours.
+// With 512-bit registers 8 x 3 panels fill 24 of 32 registers and reach 90 % of the multiply-add peak from L2 (12 x 2:
+// 70 %, 6 x 4: 80 %; measured). With 256 bits it is 6 x 1 panel, 12 of 16 registers. One row walks 4 panels, which
+// reads L2 at full speed; 8 or more streams only pay in main memory. An output is one sum over k in ascending order in
+// every tile, so its bits depend neither on the tile nor on the neighbours.
 #pragma once
 
 #include <molmo/backend/lanes.hpp>

@@ -17,9 +17,9 @@ namespace molmo::inline v0 {
 namespace detail::inline MOLMO_ISA {
 
 inline constexpr index_t dnnl_tile = 256;
-/// Rows of x from which oneDNN pays. Measured (oneDNN 2.6.3, AVX-512, f32, K x N from 288 x 768 to 2048 x 5504, one thread,
-/// in turn with cpu.hpp): 1.4 to 5 times slower at 2 rows, within 5 % at 16 to 32 rows, 4 to 15 % faster at 64 rows, 10 to
-/// 25 % faster at 512.
+/// Rows of x from which oneDNN pays. Measured (oneDNN 2.6.3, AVX-512, f32, K x N from 288 x 768 to 2048 x 5504, one
+/// thread, in turn with cpu.hpp): 1.4 to 5 times slower at 2 rows, within 5 % at 16 to 32 rows, 4 to 15 % faster at 64
+/// rows, 10 to 25 % faster at 512.
 inline constexpr index_t dnnl_rows = 64;
 /// Multiply-adds from which it pays to have a primitive: making one takes 0.2 to 2 ms.
 inline constexpr index_t dnnl_multiply_adds = index_t{1} << 22;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary position embedding (Su et al. 2021), the half-split pairing of all Hugging Face checkpoints: element i of a head
-// pairs with element i + head_dim / 2,
+// Rotary position embedding (Su et al. 2021), the half-split pairing of all Hugging Face checkpoints: element i of a
+// head pairs with element i + head_dim / 2,
 //
 //   y[i] = x[i] cos - x[i + half] sin        y[i + half] = x[i + half] cos + x[i] sin
-// with the cos and sin of position * inv_freq[i] from a table (frequencies.hpp). The result may go to another place with
-// another layout: keys are rotated straight into the KV cache. The loop below is the meaning; its speed is in cpu.hpp.
+// with the cos and sin of position * inv_freq[i] from a table (frequencies.hpp). The result may go to another place
+// with another layout: keys are rotated straight into the KV cache. The loop below is the meaning; its speed is in
+// cpu.hpp.
 #pragma once
 
 #include <molmo/backend/reference.hpp>

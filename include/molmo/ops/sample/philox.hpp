@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Philox4x32-10 (Salmon et al. 2011): random numbers by counter. The number for (seed, stream, step) is a function of just
-// these, so it does not depend on the order of calls, the number of threads or the machine.
+// Philox4x32-10 (Salmon et al. 2011): random numbers by counter. The number for (seed, stream, step) is a function of
+// just these, so it does not depend on the order of calls, the number of threads or the machine.
 #pragma once
 
 #include <molmo/core/platform.hpp>

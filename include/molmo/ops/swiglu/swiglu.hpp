@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gated feed-forward's first half (Shazeer 2020): h[m, f] = act(x[m] . gate[f]) * (x[m] . up[f]), act = silu for SwiGLU.
+// The gated feed-forward's first half (Shazeer 2020): h[m, f] = act(x[m] . gate[f]) * (x[m] . up[f]), act = silu for
+// SwiGLU.
 //
 // Two products of one x in one parallel step; the second's epilogue reads what the first stored in the same column, so
 // nothing waits in between and no pass over memory is added. Works on every backend that has matmul, and is as fast as
