@@ -55,6 +55,7 @@ present() {
 # install_missing <required packages> <packages that the build can do without>
 install_missing() {
   local package missing=() wanted=() privilege=()
+  mkdir -p build  # for the logs
   for package in $1; do present "$package" || missing+=("$package"); done
   for package in $2; do present "$package" || wanted+=("$package"); done
   if [ ${#missing[@]} -eq 0 ] && [ ${#wanted[@]} -eq 0 ]; then return; fi
@@ -94,7 +95,7 @@ check_tools() {
   local version
   version=$(cmake --version | sed -n '1s/[^0-9]*\([0-9.]*\).*/\1/p')
   if [ "$(printf '3.25\n%s\n' "$version" | sort -V | head -n 1)" != 3.25 ]; then
-    die "cmake $version is too old; 3.25 or newer is needed (Debian 12 and Ubuntu 24.04 have it)"
+    die "cmake $version is too old; 3.25 or newer is needed (Debian 12, Debian 13 and Ubuntu 24.04 have it)"
   fi
   if ! printf '#include <version>\n#ifndef __cpp_lib_jthread\n#error too old\n#endif\n' |
     "${CXX:-c++}" -std=c++20 -fsyntax-only -x c++ - 2> /dev/null; then
