@@ -5,6 +5,7 @@
 #   molmo_all_headers(<file>)        writes a header that includes every public host header whose packages are here
 #   molmo_needs(<file> <variable>)   the absent components that a source file needs; one that says MOLMO_HAS_<COMPONENT>
 #                                    looks after itself
+#   molmo_package_folders(<variable>)  -isystem<folder> for every folder of a package that a component has
 set(library_xsimd "<xsimd/")
 set(library_onednn "<(oneapi/)?dnnl")
 set(library_eigen "<(unsupported/)?Eigen/")
@@ -77,4 +78,24 @@ function(molmo_needs file result)
     endforeach()
   endforeach()
   set(${result} "${missing}" PARENT_SCOPE)
+endfunction()
+
+# -isystem of a default folder would break #include_next.
+function(molmo_package_folders result)
+  set(flags "")
+  foreach(package IN ITEMS xsimd DNNL::dnnl Eigen3::Eigen nlohmann_json::nlohmann_json)
+    if(TARGET ${package})
+      get_target_property(folders ${package} INTERFACE_INCLUDE_DIRECTORIES)
+      foreach(folder IN LISTS folders)
+        if(IS_DIRECTORY "${folder}")
+          cmake_path(NORMAL_PATH folder)
+          if(NOT folder MATCHES "^/usr/include/?$")
+            list(APPEND flags "-isystem${folder}")
+          endif()
+        endif()
+      endforeach()
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES flags)
+  set(${result} "${flags}" PARENT_SCOPE)
 endfunction()
