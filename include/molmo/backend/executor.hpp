@@ -28,7 +28,7 @@ class Executor {
   virtual void run(Body body, void* data) noexcept = 0;
 };
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 // A step, as its parts see it.
 struct alignas(64) Step {  // in one cache line
@@ -55,7 +55,9 @@ struct alignas(64) Step {  // in one cache line
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// Calls body(data, part, parts) for all parts, and returns, or throws what the first part to fail threw, when all are
 /// done. Parts that come after a failure run all the same; the executor can be used again.
@@ -66,5 +68,7 @@ MOLMO_NOINLINE inline void run_parts(Executor& executor, Executor::Body body, vo
   if (step.error) std::rethrow_exception(std::move(step.error));
 #endif
 }
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the calling thread rounds: the direction, and whether subnormal numbers are flushed to zero. It belongs to a
 // thread, so who lets others calculate has to hand it on (backend/executor.hpp): else the number of threads changes
-// bits.
+// bits. Its instructions have an AVX form (vldmxcsr), so these functions belong to the instruction set of their file.
 #pragma once
+
+#include <molmo/core/platform.hpp>
 
 #include <cstdint>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
 
-namespace molmo::inline v0::detail {
+namespace molmo::inline v0::detail::inline MOLMO_ISA {
 
 /// The bits that change results and traps, without those that report what happened. 0 on other machines.
 using FloatMode = std::uint64_t;
@@ -34,4 +36,4 @@ inline void set_float_mode([[maybe_unused]] FloatMode mode) {
 #endif
 }
 
-}  // namespace molmo::inline v0::detail
+}  // namespace molmo::inline v0::detail::inline MOLMO_ISA

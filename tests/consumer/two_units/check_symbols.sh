@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # sh check_symbols.sh <nm> <objdump> <objects of main, portable and native, in this order>
 # Where both units define one inline function, the linker keeps either copy. So no function of molmo that both have may
-# calculate with AVX registers in the native unit, in floats or in whole numbers: what calculates is a template of its
-# backend or of its registers, or lies in the inline namespace of its instruction set, and so has two names. (Moves are
-# another matter: a compiler told -march=native may move bytes by AVX anywhere, the standard library's functions included.
-# A program that must start on lesser machines loads its native unit as a plug-in.)
+# calculate with AVX registers in the native unit, in floats or in whole numbers, or read and set by an AVX instruction
+# how the thread rounds: what does is a template of its backend or of its registers, or lies in the inline namespace of
+# its instruction set, and so has two names. (Moves are another matter: a compiler told -march=native may move bytes by
+# AVX anywhere, and end that with vzeroupper, the standard library's functions included. A program that must start on
+# lesser machines loads its native unit as a plug-in.)
 set -eu
 nm=$1
 objdump=$2
@@ -20,7 +21,7 @@ LC_ALL=C comm -12 "$work/portable" "$work/native" > "$work/shared"
 "$objdump" -dr --no-show-raw-insn "$native" > "$work/code"
 awk '/^[0-9a-f]+ <.*>:$/ { name = $2; gsub(/[<>:]/, "", name); next }
        { op = $2 ~ /^\{/ ? $3 : $2 }  # {vex} vpdpbusd
-       op ~ /^v(add|sub|mul|div|sqrt|min|max|fn?m(add|sub)|h(add|sub)|dp|rcp|rsqrt|round|rndscale|scalef|cvt|u?comis|cmp[a-z]*[ps][sd])/ ||
+       op ~ /^v(add|sub|mul|div|sqrt|min|max|fn?m(add|sub)|h(add|sub)|dp|rcp|rsqrt|round|rndscale|scalef|cvt|(ld|st)mxcsr|u?comis|cmp[a-z]*[ps][sd])/ ||
        op ~ /^vp(add|sub|mul|madd|min|max|abs|sign|avg|sad|h(add|sub)|dp|sll|srl|sra|cmpgt)/ {
          if (!(name in seen)) { seen[name] = 1; print name } }' "$work/code" |
   LC_ALL=C sort > "$work/avx"
