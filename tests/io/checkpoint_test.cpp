@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints of one file and of shards; row 13 of the list of hostile files: what an index may and may not say.
+// Checkpoints of one file and of shards; what an index may and may not say.
 #include "io/hostile.hpp"
 #include "support/catch.hpp"
 
@@ -121,7 +121,7 @@ TEST_CASE("checkpoint: what is not there", "[checkpoint]") {
   CHECK(open(folder).find("not a safetensors file") != std::string::npos);
 }
 
-TEST_CASE("row 13: names that lead out of the folder", "[checkpoint][hostile]") {
+TEST_CASE("index: names that lead out of the folder", "[checkpoint][hostile]") {
   for (const std::string_view name :
        {"../m-1.safetensors"sv, "../../etc/x.safetensors"sv, "/etc/x.safetensors"sv, "a/b.safetensors"sv,
         "a\\\\b.safetensors"sv, "..\\\\x.safetensors"sv, "C:\\\\x.safetensors"sv, "C:x.safetensors"sv,
@@ -132,7 +132,7 @@ TEST_CASE("row 13: names that lead out of the folder", "[checkpoint][hostile]") 
           "only plain names");
 }
 
-TEST_CASE("row 13: indices that contradict their files", "[checkpoint][hostile]") {
+TEST_CASE("index: entries that contradict their files", "[checkpoint][hostile]") {
   refused(index(R"({"a":"m-2.safetensors","b":"m-1.safetensors"})"), "', but it lies in 'm-");
   refused(index(R"({"a":"m-1.safetensors","b":"m-3.safetensors"})"), "does not exist");
   refused(index(R"({"a":"m-1.safetensors","b":"m-2.safetensors","c":"m-2.safetensors"})"),
@@ -159,7 +159,7 @@ TEST_CASE("row 13: indices that contradict their files", "[checkpoint][hostile]"
   CHECK(open(lie, {.check_total_size = false}) == "ok");
 }
 
-TEST_CASE("row 13: indices that are no indices", "[checkpoint][hostile]") {
+TEST_CASE("index: files that are no indices", "[checkpoint][hostile]") {
   refused("{}", "has no weight_map");
   refused("[]", "array where an object belongs");
   refused("7", "has no object");
@@ -178,7 +178,7 @@ TEST_CASE("row 13: indices that are no indices", "[checkpoint][hostile]") {
   refused(index(map + "}"), "more than 10000 files");
 }
 
-TEST_CASE("row 13: links", "[checkpoint][hostile]") {
+TEST_CASE("index: links", "[checkpoint][hostile]") {
   namespace fs = std::filesystem;
   const TemporaryFolder elsewhere, folder;
   write_shard(elsewhere.path() / "model.safetensors", {"a"});

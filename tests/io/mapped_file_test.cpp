@@ -49,7 +49,7 @@ TEST_CASE("mapped file: a copy reports progress and can be cancelled", "[mapped_
   CHECK(cancelled.error().code == errc::cancelled);
 }
 
-TEST_CASE("row 12: FIFO, directory, device, unreadable, missing, empty: refused with a sentence",
+TEST_CASE("FIFO, directory, device, unreadable, missing, empty: refused with a sentence",
           "[mapped_file][hostile]") {
   const TemporaryFolder folder;
   const auto refused = [](const std::string& path, errc code, std::string_view why) {
@@ -84,7 +84,7 @@ TEST_CASE("row 12: FIFO, directory, device, unreadable, missing, empty: refused 
   CHECK(large.error().message.find("3 bytes, more than the 2 allowed") != std::string::npos);
 }
 
-TEST_CASE("row 12: a copied file does not notice that it is truncated or grown", "[mapped_file][hostile]") {
+TEST_CASE("a copied file does not notice that it is truncated or grown", "[mapped_file][hostile]") {
   const TemporaryFolder folder;
   const std::string path = folder.write("f", std::string(100'000, 'a'));
   const result<MappedFile> copy = MappedFile::open(path, {.copy = true});
@@ -98,7 +98,7 @@ TEST_CASE("row 12: a copied file does not notice that it is truncated or grown",
   CHECK(copy->chars() == std::string(100'000, 'a'));
 }
 
-TEST_CASE("row 3: a file of 1 TB without contents costs no memory", "[mapped_file][hostile]") {
+TEST_CASE("a file of 1 TB without contents costs no memory", "[mapped_file][hostile]") {
   const TemporaryFolder folder;
   const std::string path = folder.write("sparse", molmo_test::length_of_header(50));
   std::error_code e;

@@ -130,7 +130,7 @@ TEST_CASE("shakespeare: a text that goes on after a pause is the text") {
   CHECK(first.size() + decoded.size() == whole.size());
 }
 
-TEST_CASE("stories260K: the text of the acceptance, from the tokenizer's BOS alone") {
+TEST_CASE("stories260K: the known greedy text, from the tokenizer's BOS alone") {
   if (!stories_are_here()) return;
   for (const int threads : {1, 2}) {
     Writer w = Writer::open(stories, threads);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json of every family: what it means, and row 14 of the list of hostile files: what is refused, with the field
-// named.
+// config.json of every family: what it means, and what is refused, with the field named.
 #include "io/hostile.hpp"
 #include "support/catch.hpp"
 
@@ -218,7 +217,7 @@ TEST_CASE("zoo: rope in the old form and in the new one", "[zoo]") {
   refused(config("llama", {{"partial_rotary_factor", "0.5"}}), "partial_rotary_factor", errc::unsupported);
 }
 
-TEST_CASE("row 14: numbers that are none, or out of range, name their field", "[zoo][hostile]") {
+TEST_CASE("config.json: numbers that are none, or out of range, name their field", "[zoo][hostile]") {
   for (const std::string_view model : {"llama"sv, "qwen2"sv, "qwen3"sv, "olmo"sv, "olmo2"sv})
     for (const std::string_view field :
          {"hidden_size"sv, "num_attention_heads"sv, "num_key_value_heads"sv, "num_hidden_layers"sv,
@@ -247,7 +246,7 @@ TEST_CASE("row 14: numbers that are none, or out of range, name their field", "[
   refused(config("llama", {{"hidden_act", "3"}}), "hidden_act");
 }
 
-TEST_CASE("row 14: fields that contradict each other are refused with both names", "[zoo][hostile]") {
+TEST_CASE("config.json: fields that contradict each other are refused with both names", "[zoo][hostile]") {
   refused(config("llama", {{"num_attention_heads", "7"}, {"num_key_value_heads", "7"}}),
           "hidden_size 48 is no multiple of num_attention_heads 7");
   refused(config("llama", {{"num_key_value_heads", "4"}}),
@@ -259,7 +258,7 @@ TEST_CASE("row 14: fields that contradict each other are refused with both names
           "times head_dim");
 }
 
-TEST_CASE("row 14: models of other kinds", "[zoo][hostile]") {
+TEST_CASE("config.json: models of other kinds", "[zoo][hostile]") {
   refused(config("gpt9"), "model_type 'gpt9' is not known; known are llama, qwen2, qwen3, olmo, olmo2",
           errc::unsupported);
   refused(config("\\u001b[31m"), "'\\x1b[31m'", errc::unsupported);
@@ -276,7 +275,7 @@ TEST_CASE("row 14: models of other kinds", "[zoo][hostile]") {
   refused(config("qwen2", {{"layer_types", "\"full_attention\""}}), "layer_types");
 }
 
-TEST_CASE("row 14: a file of another shape than the type: every field is named", "[zoo][hostile]") {
+TEST_CASE("config.json: a file of another shape than the type: every field is named", "[zoo][hostile]") {
   LlmConfig file = llama3_2_1b;
   CHECK(differences(llama3_2_1b, file).empty());
   file.max_sequence_length = 5;  // how long a session may be, not what the weights are
