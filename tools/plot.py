@@ -37,6 +37,11 @@ NAMES = {"llama_cpp": "llama.cpp", "torch": "PyTorch", "onnxruntime": "ONNX Runt
          "openvino": "OpenVINO", "openblas": "OpenBLAS", "blis": "BLIS", "eigen": "Eigen", "onednn": "oneDNN",
          "molmo f32": "molmo, row by row", "molmo f32 packed": "molmo, in panels"}
 MARKS = ["s", "^", "D", "v", "P", "X", "<", ">"]
+# Keeps a name readable where something lies behind it; matplotlib's own halo would turn text into outlines.
+HALO = """
+   [id^="halo-"] text {paint-order: stroke; stroke: #ffffff; stroke-width: 3px}
+   @media (prefers-color-scheme: dark) { [id^="halo-"] text {stroke: #0d1117} }
+  """
 
 plt.rcParams.update({
     "svg.fonttype": "none", "svg.hashsalt": "molmo", "font.family": "sans-serif",
@@ -89,6 +94,9 @@ def time_text(microseconds):
 def save(figure, folder, name):
     file = folder / name
     figure.savefig(file, bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    drawn = file.read_text()
+    if 'id="halo-' in drawn:
+        file.write_text(drawn.replace("</style>", f"{HALO}</style>", 1))
     plt.close(figure)
     print(f"{file}  {file.stat().st_size / 1000:.0f} kB")
 
@@ -117,20 +125,27 @@ def together(dots, near=1.03):
     return out
 
 
-def name_dots(figure, ax, dots):
-    """Writes each name beside its dot: to the right, or to the left where only the right has a neighbour.
+def name_dots(figure, ax, dots, lines):
+    """Writes each name near its dot, where it lies on no dot, no line and no other name: of many places the nearest.
 
-    Names that would lie on one another move up and down until they do not, and those that a dot is in the way of move
-    past it; a thin line then leads to the dot. Distances are in pixels of the canvas."""
+    A thin line leads to the dot from a name that is not right beside it. Where no place is free, a halo (HALO) keeps
+    the name readable. `lines` are pairs of points; distances are in pixels of the canvas."""
     figure.canvas = FigureCanvasAgg(figure)  # measures text
     figure.canvas.draw()
-    centres = [tuple(ax.transData.transform((x, y))) for x, y, _, _ in dots]
     to_points = 72 / figure.dpi
-    line_height, beside = 11 / to_points, 8 / to_points
+    height, beside = 11 / to_points, 8 / to_points
+    centres = [tuple(ax.transData.transform((x, y))) for x, y, _, _ in dots]
+    bounds = ax.get_window_extent()
 
-    def blocked(i, sign):
-        x, y = centres[i]
-        return any(0 < sign * (cx - x) < 5 * beside and abs(cy - y) < line_height for cx, cy in centres)
+    def between(start, end, every=2.0):
+        steps = max(1, round(math.dist(start, end) / every))
+        return [(start[0] + (end[0] - start[0]) * k / steps, start[1] + (end[1] - start[1]) * k / steps)
+                for k in range(steps + 1)]
+
+    taken = [point for line in lines for point in between(*ax.transData.transform(line))]
+    occupied = []  # (left, bottom, right, top) of dots and names
+    for x, y in centres:
+        occupied.append((x - beside / 2, y - beside / 2, x + beside / 2, y + beside / 2))
 
     def width_of(name):
         probe = ax.text(0, 0, name, fontsize=8, transform=None)
@@ -138,27 +153,31 @@ def name_dots(figure, ax, dots):
         probe.remove()
         return width
 
-    for sign in (1, -1):
-        mine = [i for i in range(len(dots)) if (-1 if blocked(i, 1) and not blocked(i, -1) else 1) == sign]
-        mine.sort(key=lambda i: -centres[i][1])
-        at = {i: centres[i][1] for i in mine}
-        for _ in range(100):
-            for k, i in enumerate(mine):
-                for j in mine[k + 1:]:
-                    overlap = line_height - (at[i] - at[j])
-                    if overlap > 0 and abs(centres[i][0] - centres[j][0]) < 10 * beside:
-                        at[i], at[j] = at[i] + overlap / 2, at[j] - overlap / 2
-        for i in mine:
-            (x, y), (left, up, name, color) = centres[i], dots[i]
-            start, width = x + sign * beside, width_of(name)
-            for cx, cy in sorted(centres, key=lambda c: sign * c[0]):
-                if abs(cy - at[i]) < 0.8 * line_height and -beside < sign * (cx - start) < width:
-                    start = cx + sign * beside
-            moved = math.hypot(start - x, at[i] - y) > 1.3 * beside
-            ax.annotate(name, (left, up), fontsize=8, color=color, va="center", ha="left" if sign > 0 else "right",
-                        xytext=((start - x) * to_points, (at[i] - y) * to_points), textcoords="offset points",
-                        arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
-                        if moved else None)
+    for (x, y), (left, up, name, color) in zip(centres, dots):
+        width = width_of(name)
+
+        def cost(sign, away, rise):
+            """Of a name that begins `away` to the side and `rise` above the dot."""
+            near = x + sign * away
+            far, low, high = near + sign * width, y + rise - height / 2, y + rise + height / 2
+            box = (min(near, far), low, max(near, far), high)
+            hit = sum(box[0] < r and l < box[2] and box[1] < t and b < box[3] for l, b, r, t in occupied)
+            crossed = any(box[0] - 2 < px < box[2] + 2 and box[1] < py < box[3] for px, py in taken)
+            outside = box[2] > bounds.x1 or box[0] < bounds.x0
+            led = sum(any(l < px < r and b < py < t for px, py in between((near, y + rise), (x, y)))
+                      for l, b, r, t in occupied) - 1  # its own dot
+            return 400 * (hit + crossed + outside + max(led, 0)) + away + 1.5 * abs(rise) + (sign < 0), box, near
+
+        places = [(cost(sign, away * beside, rise * height / 4), rise * height / 4)
+                  for sign in (1, -1) for away in (1, 2, 3, 4, 5, 6) for rise in range(-16, 17)]
+        (_, box, near), rise = min(places, key=lambda place: place[0][0])
+        occupied.append(box)
+        moved = math.hypot(near - x, rise) > 1.5 * beside
+        ax.annotate(name, (left, up), fontsize=8, color=color, va="center", ha="left" if near > x else "right",
+                    gid=f"halo-{name}-{len(occupied)}", xytext=((near - x) * to_points, rise * to_points),
+                    textcoords="offset points",
+                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+                    if moved else None)
 
 
 def roofline(bench, folder):
@@ -176,9 +195,11 @@ def roofline(bench, folder):
            title=f"{Path(bench['model']).name}, {bench['threads']} thread{'s' * (bench['threads'] > 1)}")
     box = ax.get_window_extent()
     slope = math.degrees(math.atan2(box.height / math.log10(top / bottom), box.width / math.log10(right / left)))
+    lines = [((left, peak), (right, peak))]
     for key, name in (("read_l2", "L2"), ("read_l3", "L3"), ("read_memory", "memory")):
         bandwidth = limits[key] / 1e9
         ax.plot([left, peak / bandwidth], [left * bandwidth, peak], color=INK, linewidth=1, linestyle="--")
+        lines.append(((left, left * bandwidth), (peak / bandwidth, peak)))
         ax.annotate(f"{name} {bandwidth:.0f} GB/s", (left * 1.15, left * 1.15 * bandwidth), rotation=slope, fontsize=8,
                     rotation_mode="anchor", xytext=(0, 4), textcoords="offset points")
     ax.plot([left, right], [peak, peak], color=INK, linewidth=1)
@@ -189,11 +210,12 @@ def roofline(bench, folder):
         style = series_style(i)
         points = [(op["flops_per_second"] / op["bytes_per_second"], op["flops_per_second"] / 1e9, op["op"])
                   for op in ops]
-        ax.plot([p[0] for p in points], [p[1] for p in points], linestyle="", label=label, **style)
+        hollow = {"markerfacecolor": "none", "markersize": 7, "markeredgewidth": 1.6} if i else {}  # shows dots below
+        ax.plot([p[0] for p in points], [p[1] for p in points], linestyle="", label=label, **style | hollow)
         dots += [(x, y, name, style["color"]) for x, y, name in sorted(points, key=lambda p: -p[1])]
     plain_logs(ax.xaxis), plain_logs(ax.yaxis)
     ax.legend(loc="lower right")
-    name_dots(figure, ax, together(dots))
+    name_dots(figure, ax, together(dots), lines)
     save(figure, folder, "roofline.svg")
 
 
@@ -247,7 +269,8 @@ def latency(rows, folder):
                         f"median {time_text(r['p50 us'])}, p99 {time_text(r['p99 us'])}")
         ax.axvline(r["p99/p50"], color=style["color"], linewidth=1, linestyle=":")
     ax.set(xscale="log", xlabel="latency of a decode step ÷ its median (dotted: p99)", ylabel="steps, %")
-    ax.set_xlim(0.75, min(6.0, max(2.0, max(r["p99/p50"] for r in rows) * 1.2)))
+    fastest = min(r["first_us"] / r["p50 us"] for r in rows)
+    ax.set_xlim(min(0.75, 0.98 * fastest), min(6.0, max(2.0, max(r["p99/p50"] for r in rows) * 1.2)))
     ax.set_xticks([t for t in (0.8, 1, 1.2, 1.5, 2, 3, 4, 5) if t <= ax.get_xlim()[1]])
     ax.xaxis.set_major_formatter(FuncFormatter(number))
     ax.xaxis.set_minor_locator(NullLocator())
