@@ -3,6 +3,8 @@
 // no third-party header. Beside it, as you need them:
 //
 //   molmo/cpu.hpp        the fast CPU path (xsimd)
+//   molmo/onednn.hpp     f32 matmuls by oneDNN
+//   molmo/eigen.hpp      Eigen: its matrices as operands, its products as a backend
 //   molmo/run.hpp        checkpoints, tokenizers, sessions, text (nlohmann-json)
 //   molmo/cuda.cuh       the GPU path, for .cu files
 #pragma once
