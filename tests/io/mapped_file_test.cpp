@@ -49,8 +49,7 @@ TEST_CASE("mapped file: a copy reports progress and can be cancelled", "[mapped_
   CHECK(cancelled.error().code == errc::cancelled);
 }
 
-TEST_CASE("FIFO, directory, device, unreadable, missing, empty: refused with a sentence",
-          "[mapped_file][hostile]") {
+TEST_CASE("FIFO, directory, device, unreadable, missing, empty: refused with a sentence", "[mapped_file][hostile]") {
   const TemporaryFolder folder;
   const auto refused = [](const std::string& path, errc code, std::string_view why) {
     for (const bool copy : {false, true}) {
