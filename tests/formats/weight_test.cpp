@@ -41,6 +41,9 @@ TEST_CASE("formats: number, name and type belong together") {
   CHECK(std::string(format_name(format_id<F16>)) == "f16");
   CHECK(std::string(format_name(format_id<Q8>)) == "q8");
   CHECK(std::string(format_name(format_id<Q4>)) == "q4");
+  CHECK(std::string(format_name(FormatId{Formats::size})) == "unknown");
+  CHECK(std::string(format_name(FormatId{255})) == "unknown");
+  CHECK(!format_named("unknown"));
   for (int i = 0; i < Formats::size; ++i)
     with_format(static_cast<FormatId>(i), [&]<class F>(F) { CHECK(static_cast<int>(format_id<F>) == i); });
 }

@@ -22,6 +22,8 @@
 #include "support/random_model.hpp"
 #include "support/stored.hpp"
 
+#include <filesystem>
+#include <iterator>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -159,6 +161,10 @@ TEST_CASE("allocations: any that fails is out_of_memory") {
   fails_cleanly("a file", [&] { return MappedFile::open(config, {.copy = true}); });
   fails_cleanly("JSON", [&] { return read_json(config); });
   fails_cleanly("config.json", [&] { return read_model_config(small); });
+  fails_cleanly("companions", [&] { return read_companions(folder); });
+  const auto strange = json::parse(R"({"model_type": "a family of which nobody has heard"})");
+  REQUIRE(strange);
+  fails_cleanly("a config that is refused", [&] { return zoo::read_config(*strange); }, errc::unsupported);
   fails_cleanly("generation_config.json", [&] { return read_generation_config(folder); });
   fails_cleanly("checkpoint", [&] { return Checkpoint::open(small); });
   fails_cleanly("load", [&] { return load<Model>(small); });
@@ -211,6 +217,52 @@ TEST_CASE("allocations: a tokenizer and a text without memory") {
   });
   s->rewind();
   CHECK(generate(*s, *tokenizer, "abab", {.max_new = 6}, [](std::string_view) {}));
+}
+
+TEST_CASE("allocations: a safetensors file without memory is not there, and one that was there stays") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a name that no string holds without memory.safetensors", old = "the old file";
+  const std::vector<float> numbers(40, 1);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(numbers));
+  const std::vector<std::uint64_t> shape{5, 8};
+  const TensorInfo tensor{.name = "a", .dtype = DType::f32, .shape = shape, .bytes = bytes};
+  bool left = false;
+  // f() writes at `path`. Looking and tidying up need memory.
+  const auto writes = [&](const char* what, bool over, auto&& f) {
+    fails_cleanly(what, [&] {
+      const std::size_t begun = allocations_until_failure.exchange(0);
+      if (over) folder.write(std::filesystem::path(path).filename().string(), old);
+      allocations_until_failure.store(begun);
+      const status r = f();
+      const std::size_t kept = allocations_until_failure.exchange(0);
+      const std::filesystem::directory_iterator files(folder.path());
+      const auto count = std::distance(begin(files), end(files));
+      if (!r) left = left || count != (over ? 1 : 0) || (over && std::filesystem::file_size(path) != old.size());
+      std::filesystem::remove(path);
+      std::filesystem::remove(path + ".part");
+      allocations_until_failure.store(kept);
+      return r;
+    });
+  };
+  writes("write_safetensors", false, [&] { return write_safetensors(path, {&tensor, 1}); });
+  writes("write_safetensors over another", true, [&] {
+    return write_safetensors(path, {&tensor, 1}, {.overwrite = true});
+  });
+  const std::vector<PlannedTensor> planned{{"a", DType::f32, shape}};
+  writes("SafeTensorsWriter", false, [&]() -> status {
+    const std::size_t kept = allocations_until_failure.exchange(0);
+    std::vector<PlannedTensor> tensors = planned;  // the caller's memory
+    allocations_until_failure.store(kept);
+    auto out = SafeTensorsWriter::create(path, std::move(tensors));
+    if (!out) return fail(out.error());
+    if (status s = out->write(0, 0, bytes); !s) return s;
+    return out->finish();
+  });
+  CHECK(!left);
+  auto out = SafeTensorsWriter::create(path, planned);
+  REQUIRE(out);
+  fails_cleanly("a piece that is refused", [&] { return out->write(1, 0, bytes); }, errc::invalid_argument);
+  fails_cleanly("an end that is refused", [&] { return out->finish(); }, errc::invalid_argument);
 }
 
 TEST_CASE("allocations: quantize without memory leaves nothing on disk") {

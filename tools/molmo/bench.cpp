@@ -156,12 +156,12 @@ Sheet speeds_sheet(const Report& r) {
                     limit));
   };
   speed("prefill", r.prefill, r.prefill_rate,
-        r.limits.flops > 0 ? fmt::format("; {:.1f} % of the limit, {} GFLOP/s", 100 * r.prefill_share(),
+        r.limits.flops > 0 ? fmt::format("; {:.1f} % of the limit of {} GFLOP/s", 100 * r.prefill_share(),
                                          rate_text(r.limits.flops / 1e9))
                            : "");
   if (r.decode > 0)
     speed("decode", r.decode, r.decode_rate,
-          r.limits.read > 0 ? fmt::format("; {:.1f} % of the limit, {}/s at {} per token", 100 * r.decode_share(),
+          r.limits.read > 0 ? fmt::format("; {:.1f} % of the limit of {}/s at {} per token", 100 * r.decode_share(),
                                           bytes_text(r.limits.read), bytes_text(r.decode_bytes))
                             : "");
   row("first token", seconds_text(r.first_token.median), r.first_token.median, "prefill and choice");

@@ -106,7 +106,7 @@ void print_stats(const Opened& model, const Figures& f) {
   out += fmt::format("prompt   {} token{} in {}: {} tokens/s", grouped(g.prompt_tokens),
                      g.prompt_tokens == 1 ? "" : "s", seconds_text(g.prefill_seconds), rate_text(g.prefill_rate()));
   if (f.limits.flops > 0)
-    out += fmt::format(", {:.1f} % of the limit ({} Gflop/s, measured)", 100 * f.prefill_share(model.file),
+    out += fmt::format(", {:.1f} % of the limit ({} GFLOP/s, measured)", 100 * f.prefill_share(model.file),
                        rate_text(f.limits.flops / 1e9));
   out += fmt::format("\ntext     {} token{}", grouped(g.new_tokens), g.new_tokens == 1 ? "" : "s");
   if (g.new_tokens > 0) out += fmt::format(", the first after {}", seconds_text(f.first_token));

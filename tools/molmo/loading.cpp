@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "command_line.hpp"
 #include "machine.hpp"
 #include "terminal.hpp"
 
@@ -21,6 +22,14 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t worth_reading = 64 << 20;
 
 int thread_count(int asked, const Weights& weights) { return asked > 0 ? asked : default_threads(weights.bytes); }
+
+failure unknown_config(const std::string& typed) {
+  std::vector<std::string> names;
+  for (const CompiledIn& c : compiled_in()) names.emplace_back(c.name);
+  const std::string_view near = nearest_word(typed, names);
+  return usage_error(text("there is no config ", in_quotes(typed), near.empty() ? "" : "; did you mean ", near,
+                          near.empty() ? "" : "?", near.empty() ? "; there are " : " There are ", model_names()));
+}
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -99,7 +108,7 @@ result<Opened> draw_model(const std::string& config, const std::string& format, 
   const auto known = compiled_in();
   const auto at = std::find_if(known.begin(), known.end(), [&](const CompiledIn& c) { return c.name == config; });
   if (at == known.end())
-    return usage_error(text("there is no config ", in_quotes(config), "; there are ", model_names()));
+    return unknown_config(config);
   const FormatId id = format_named(format).value_or(FormatId{});
   const Clock::time_point start = Clock::now();
   const auto index = static_cast<std::size_t>(at - known.begin());

@@ -60,14 +60,15 @@ decltype(auto) with_format_at(int index, FormatList<First, Rest...>, Body&& body
 template <WeightFormat F>
 inline constexpr FormatId format_id = detail::id_in<F>(Formats{});
 
-/// body(F{}) for the format F with this number.
+/// body(F{}) for the format F with this number, which must be one of Formats: kernels call this, and nothing checks it.
 template <class Body>
 decltype(auto) with_format(FormatId id, Body&& body) {
   return detail::with_format_at(static_cast<int>(id), Formats{}, std::forward<Body>(body));
 }
 
-/// The name of a format: "f32", "bf16", ...
+/// The name of a format: "f32", "bf16", ...; "unknown" for a number that is none of Formats.
 [[nodiscard]] inline const char* format_name(FormatId id) {
+  if (static_cast<int>(id) >= Formats::size) return "unknown";
   return with_format(id, []<class F>(F) -> const char* { return F::name; });
 }
 

@@ -5,6 +5,7 @@
 // would be published with the copy; so is what is empty, no regular file, or larger than such files ever are.
 #pragma once
 
+#include <molmo/core/guard.hpp>
 #include <molmo/io/links.hpp>
 #include <molmo/io/mapped_file.hpp>
 
@@ -42,20 +43,22 @@ struct CompanionOptions {
                                    {"generation_config.json", mib},  // as json::Options
                                    {"special_tokens_map.json", 16 * mib},
                                    {"chat_template.jinja", 16 * mib}};
-  std::vector<Companion> out;
-  for (const Kind& kind : kinds) {
-    const std::filesystem::path path = std::filesystem::path(directory) / kind.name;
-    std::error_code e;
-    if (!std::filesystem::exists(std::filesystem::symlink_status(path, e))) continue;
-    if (!options.follow_symlinks)
-      if (status s = detail::stays_inside(directory, path); !s) return fail(s.error());
-    const bool large = kind.max_bytes > 16 * mib;
-    result<MappedFile> file =
-        MappedFile::open(path.string(), {.copy = options.copy || !large, .max_bytes = kind.max_bytes});
-    if (!file) return fail(file.error());
-    out.push_back({kind.name, std::move(*file)});
-  }
-  return out;
+  return without_bad_alloc("reading the files beside the weights", [&]() -> result<std::vector<Companion>> {
+    std::vector<Companion> out;
+    for (const Kind& kind : kinds) {
+      const std::filesystem::path path = std::filesystem::path(directory) / kind.name;
+      std::error_code e;
+      if (!std::filesystem::exists(std::filesystem::symlink_status(path, e))) continue;
+      if (!options.follow_symlinks)
+        if (status s = detail::stays_inside(directory, path); !s) return fail(s.error());
+      const bool large = kind.max_bytes > 16 * mib;
+      result<MappedFile> file =
+          MappedFile::open(path.string(), {.copy = options.copy || !large, .max_bytes = kind.max_bytes});
+      if (!file) return fail(file.error());
+      out.push_back({kind.name, std::move(*file)});
+    }
+    return out;
+  });
 }
 
 }  // namespace molmo::inline v0

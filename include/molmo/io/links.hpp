@@ -40,7 +40,8 @@ namespace molmo::inline v0::detail {
     return {};
   return fail(errc::format, text(in_quotes(file.string(), 400),
                                  " is a link that leads out of its folder; put a copy of the file "
-                                 "there, or allow it by follow_symlinks if you trust the folder"));
+                                 "there or, if you trust the folder, allow it with follow_symlinks "
+                                 "(the tool: --follow-symlinks)"));
 }
 
 }  // namespace molmo::inline v0::detail

@@ -9,6 +9,7 @@
 // reading the old one.
 #pragma once
 
+#include <molmo/core/guard.hpp>
 #include <molmo/core/result.hpp>
 #include <molmo/io/durable.hpp>
 #include <molmo/io/safetensors.hpp>
@@ -144,6 +145,41 @@ class SafeTensorsWriter {
   [[nodiscard]] static result<SafeTensorsWriter> create(
       const std::string& path, std::vector<PlannedTensor> tensors,
       std::span<const std::pair<std::string, std::string>> metadata = {}) {
+    return without_bad_alloc("creating a safetensors file",
+                             [&] { return create_unguarded(path, std::move(tensors), metadata); });
+  }
+
+  SafeTensorsWriter(SafeTensorsWriter&& other) noexcept { swap(other); }
+  SafeTensorsWriter& operator=(SafeTensorsWriter&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~SafeTensorsWriter() {
+    if (!begun_) return;
+    if (file_) std::fclose(file_);
+    std::remove(part_.c_str());
+  }
+
+  [[nodiscard]] std::span<const PlannedTensor> tensors() const MOLMO_LIFETIMEBOUND { return tensors_; }
+  [[nodiscard]] std::uint64_t data_bytes() const { return data_bytes_; }
+  /// Of the whole file, its header included.
+  [[nodiscard]] std::uint64_t file_bytes() const { return header_bytes_ + data_bytes_; }
+  /// Puts bytes at `offset` of tensor `i` (of the vector given to create); every byte has to come once. errc::io,
+  /// errc::invalid_argument (outside the tensor).
+  [[nodiscard]] status write(std::size_t i, std::uint64_t offset, std::span<const std::byte> bytes) {
+    return without_bad_alloc("writing a safetensors file", [&] { return write_unguarded(i, offset, bytes); });
+  }
+  /// Closes the file and, once its bytes are on the disk, gives it its name. errc::invalid_argument where bytes are
+  /// missing, errc::io.
+  [[nodiscard]] status finish() {
+    return without_bad_alloc("finishing a safetensors file", [&] { return finish_unguarded(); });
+  }
+
+ private:
+  SafeTensorsWriter() = default;
+  [[nodiscard]] static result<SafeTensorsWriter> create_unguarded(
+      const std::string& path, std::vector<PlannedTensor> tensors,
+      std::span<const std::pair<std::string, std::string>> metadata) {
     SafeTensorsWriter w;
     w.tensors_ = std::move(tensors);
     std::vector<std::size_t> order(w.tensors_.size());
@@ -176,25 +212,7 @@ class SafeTensorsWriter {
     w.at_ = w.header_bytes_ = head.size();
     return w;
   }
-
-  SafeTensorsWriter(SafeTensorsWriter&& other) noexcept { swap(other); }
-  SafeTensorsWriter& operator=(SafeTensorsWriter&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  ~SafeTensorsWriter() {
-    if (!begun_) return;
-    if (file_) std::fclose(file_);
-    std::remove(part_.c_str());
-  }
-
-  [[nodiscard]] std::span<const PlannedTensor> tensors() const MOLMO_LIFETIMEBOUND { return tensors_; }
-  [[nodiscard]] std::uint64_t data_bytes() const { return data_bytes_; }
-  /// Of the whole file, its header included.
-  [[nodiscard]] std::uint64_t file_bytes() const { return header_bytes_ + data_bytes_; }
-  /// Puts bytes at `offset` of tensor `i` (of the vector given to create); every byte has to come once. errc::io,
-  /// errc::invalid_argument (outside the tensor).
-  [[nodiscard]] status write(std::size_t i, std::uint64_t offset, std::span<const std::byte> bytes) {
+  [[nodiscard]] status write_unguarded(std::size_t i, std::uint64_t offset, std::span<const std::byte> bytes) {
     if (!file_ || i >= tensors_.size() || bytes.size() > tensors_[i].bytes() ||
         offset > tensors_[i].bytes() - bytes.size())
       return fail(errc::invalid_argument,
@@ -206,9 +224,7 @@ class SafeTensorsWriter {
     written_ += bytes.size();
     return {};
   }
-  /// Closes the file and, once its bytes are on the disk, gives it its name. errc::invalid_argument where bytes are
-  /// missing, errc::io.
-  [[nodiscard]] status finish() {
+  [[nodiscard]] status finish_unguarded() {
     if (!file_ || written_ != data_bytes_)
       return fail(errc::invalid_argument,
                   text(in_quotes(path_, 400), ": ", written_, " bytes were written of ", data_bytes_));
@@ -217,9 +233,6 @@ class SafeTensorsWriter {
     begun_ = false;
     return {};
   }
-
- private:
-  SafeTensorsWriter() = default;
   void swap(SafeTensorsWriter& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(part_, other.part_);
@@ -244,31 +257,48 @@ class SafeTensorsWriter {
   std::FILE* file_ = nullptr;
 };
 
-/// Writes the tensors (their names, shapes and bytes; in any order). errc::invalid_argument where they contradict
-/// themselves (a name twice, bytes that are not shape x dtype), errc::io where the file exists or cannot be written.
-[[nodiscard]] inline status write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
-                                              const SafeTensorsWriteOptions& options = {}) {
+namespace detail {
+
+[[nodiscard]] inline status write_safetensors_unguarded(const std::string& path, std::span<const TensorInfo> tensors,
+                                                        const SafeTensorsWriteOptions& options) {
   std::vector<TensorInfo> order(tensors.begin(), tensors.end());
   std::stable_sort(order.begin(), order.end(), [](const TensorInfo& a, const TensorInfo& b) {
-    return detail::kept_alignment(a.bytes.size()) > detail::kept_alignment(b.bytes.size());
+    return kept_alignment(a.bytes.size()) > kept_alignment(b.bytes.size());
   });
   const std::string head = safetensors_header(order, options.metadata);
   std::uint64_t size = 0;
   for (const TensorInfo& t : order) size += t.bytes.size();
-  if (status s = detail::check_written(head, size, path); !s) return s;
+  if (status s = check_written(head, size, path); !s) return s;
 
   const std::string part = options.overwrite ? path + ".part" : path;
   std::FILE* file = std::fopen(part.c_str(), options.overwrite ? "wb" : "wbx");
   if (!file)
     return fail(errc::io, text(in_quotes(part, 400),
                                " cannot be created; does it exist, or is the folder missing or write-protected?"));
+  struct Unfinished {
+    const char* name;
+    ~Unfinished() {
+      if (name) std::remove(name);
+    }
+  } unfinished{part.c_str()};
   bool ok = std::fwrite(head.data(), 1, head.size(), file) == head.size();
   for (const TensorInfo& t : order)
     ok = ok && (t.bytes.empty() || std::fwrite(t.bytes.data(), 1, t.bytes.size(), file) == t.bytes.size());
-  ok = (options.overwrite ? detail::close_durably(file) : std::fclose(file) == 0) && ok;
-  if (ok && (!options.overwrite || detail::rename_durably(part, path))) return {};
-  std::remove(part.c_str());
-  return fail(errc::io, text(in_quotes(path, 400), " could not be written; is the disk full?"));
+  ok = (options.overwrite ? close_durably(file) : std::fclose(file) == 0) && ok;
+  ok = ok && (!options.overwrite || rename_durably(part, path));
+  if (!ok) return fail(errc::io, text(in_quotes(path, 400), " could not be written; is the disk full?"));
+  unfinished.name = nullptr;
+  return {};
+}
+
+}  // namespace detail
+
+/// Writes the tensors (their names, shapes and bytes; in any order). errc::invalid_argument where they contradict
+/// themselves (a name twice, bytes that are not shape x dtype), errc::io where the file exists or cannot be written.
+[[nodiscard]] inline status write_safetensors(const std::string& path, std::span<const TensorInfo> tensors,
+                                              const SafeTensorsWriteOptions& options = {}) {
+  return without_bad_alloc("writing a safetensors file",
+                           [&] { return detail::write_safetensors_unguarded(path, tensors, options); });
 }
 
 }  // namespace molmo::inline v0

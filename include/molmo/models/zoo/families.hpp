@@ -4,6 +4,7 @@
 // A new family is one header beside the others and two lines here.
 #pragma once
 
+#include <molmo/core/guard.hpp>
 #include <molmo/models/zoo/config_text.hpp>
 #include <molmo/models/zoo/family.hpp>
 #include <molmo/models/zoo/llama.hpp>
@@ -81,9 +82,11 @@ inline constexpr std::array published{
 /// config.json as our config. errc::format names the field that is wrong, errc::unsupported what this version cannot
 /// run.
 [[nodiscard]] inline result<LlmConfig> read_config(const json::Value& config) {
-  const result<const Family*> family = find_family(config);
-  if (!family) return fail(family.error());
-  return (*family)->read(config);
+  return without_bad_alloc("reading a config", [&]() -> result<LlmConfig> {
+    const result<const Family*> family = find_family(config);
+    if (!family) return fail(family.error());
+    return (*family)->read(config);
+  });
 }
 
 /// The published model most like `wanted` (the first on ties).
