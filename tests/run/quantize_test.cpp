@@ -452,6 +452,7 @@ TEST_CASE("quantize: what cannot be converted is refused in one sentence, and no
   refused(source, {.keep = {"embeddings", "no_such_matrix"}}, errc::invalid_argument,
           {"no_such_matrix", "model.layers"});
   refused(source, {.keep = {""}}, errc::invalid_argument, {"''"});
+  refused(source, {.format = FormatId{200}}, errc::invalid_argument, {"200", "format_id<Q8>"});
   refused(source, {.keep = {"weight"}}, errc::invalid_argument, {"nothing would be converted"});
   refused("/no/such/folder", {}, errc::not_found, {"/no/such/folder"});
   const Changed u32(
