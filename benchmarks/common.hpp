@@ -102,7 +102,7 @@ inline Field number(std::string name, double value, int digits = 1) {
 inline Field whole(std::string name, long value) { return {std::move(name), fmt::format("{}", value), true}; }
 
 /// A JSON string, without the spaces at its end (they make columns of tables wide).
-inline std::string quoted(std::string_view text) {
+inline std::string in_json_quotes(std::string_view text) {
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
   std::string out = "\"";
   for (const char c : text) {
@@ -130,8 +130,8 @@ class Report {
     if (json_) {
       fmt::print("{}{{", rows_++ == 0 ? "[\n" : ",\n");
       for (std::size_t i = 0; i < fields.size(); ++i)
-        fmt::print("{}{}: {}", i == 0 ? "" : ", ", quoted(fields[i].name),
-                   fields[i].number ? fields[i].text : quoted(fields[i].text));
+        fmt::print("{}{}: {}", i == 0 ? "" : ", ", in_json_quotes(fields[i].name),
+                   fields[i].number ? fields[i].text : in_json_quotes(fields[i].text));
       fmt::print("}}");
     } else {
       std::string header, rule, line;
