@@ -4,7 +4,7 @@
 #include <molmo/cuda.cuh>
 
 #include "expr/fixtures.hpp"
-#include "support/catch.hpp"
+#include "support/approx.hpp"
 
 using namespace molmo;
 using fixtures::Numbers;

@@ -3,7 +3,7 @@
 #include <molmo/expr/assign.hpp>
 
 #include "expr/fixtures.hpp"
-#include "support/catch.hpp"
+#include "support/approx.hpp"
 
 #include <string>
 

@@ -3,7 +3,7 @@
 #include <molmo/expr/pointwise.hpp>
 
 #include "expr/fixtures.hpp"
-#include "support/catch.hpp"
+#include "support/approx.hpp"
 
 using namespace molmo;
 using fixtures::Numbers;

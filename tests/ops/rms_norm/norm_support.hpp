@@ -6,6 +6,7 @@
 #include <molmo/core/tensor.hpp>
 #include <molmo/ops/rms_norm/rms_norm.hpp>
 
+#include "support/approx.hpp"
 #include "support/compare.hpp"
 #include "support/random.hpp"
 #if MOLMO_HAS_IO
@@ -26,12 +27,6 @@ namespace molmo_test {
 using molmo::index_t;
 using molmo::NormOrder;
 using molmo::NormRows;
-
-#if !__has_include(<catch2/catch_all.hpp>)
-using Catch::Detail::Approx;
-#else
-using Catch::Approx;
-#endif
 
 #if MOLMO_HAS_IO
 template <class T>
