@@ -77,7 +77,11 @@ case $case in
     find . -type f | sed 's|^\./||' | LC_ALL=C sort > ../archived
     diff ../committed ../archived || { echo "the archive has other files than the commit"; exit 1; }
     "$CMAKE" -D "source=$PWD" -D "output=$PWD/../commit.hpp" -P cmake/commit.cmake
-    grep -q "\"$(git -C "$source" rev-parse HEAD | cut -c1-12)\"" ../commit.hpp || { cat ../commit.hpp; echo "the archive does not know its commit"; exit 1; }
+    # A repository that was itself made from an archive keeps the commit of that one.
+    commit=$(git -C "$source" show HEAD:cmake/commit.txt)
+    case $commit in *Format*) commit=$(git -C "$source" rev-parse HEAD) ;; esac
+    grep -q "\"$(echo "$commit" | cut -c1-12)\"" ../commit.hpp ||
+      { cat ../commit.hpp; echo "the archive does not know its commit"; exit 1; }
     "$CMAKE" -S . -B ../build -G "$GENERATOR" -DCMAKE_CXX_COMPILER="$CXX" -DMOLMO_BUILD_TESTS=OFF -DMOLMO_BUILD_TOOLS=OFF \
       -DMOLMO_BUILD_EXAMPLES=OFF -DMOLMO_BUILD_BENCHMARKS=OFF > ../configure.log || { cat ../configure.log; exit 1; }
     ;;
