@@ -94,7 +94,9 @@ esac
 mistake=$source/tests/must_not_compile/add_of_two_widths.cpp
 "$@" -fsyntax-only -fmax-errors=1 -DMOLMO_MISTAKE "$mistake" > "$work/mistake.log" 2>&1 &&
   { echo "$mistake compiles"; exit 1; }
-size_row "first error of a sum of two widths" "$(grep -vc '^compilation terminated' "$work/mistake.log")" 12 lines
+shown='^compilation terminated'  # g++ 13 and newer also show the source of each place on the way
+if [ "$("$1" -dumpversion | cut -d . -f 1)" -gt 12 ]; then shown="$shown|^ *[0-9]* \\|"; fi
+size_row "first error of a sum of two widths" "$(grep -cvE "$shown" "$work/mistake.log")" 12 lines
 for size in 4096 4097; do
   grep -q "$size" "$work/mistake.log" || { echo "the error does not name $size"; failed=1; }
 done
