@@ -41,8 +41,8 @@ endforeach()
 target_include_directories(molmo_xsimd SYSTEM INTERFACE $<TARGET_PROPERTY:xsimd,INTERFACE_INCLUDE_DIRECTORIES>)
 target_link_libraries(molmo_onednn INTERFACE DNNL::dnnl)
 target_link_libraries(molmo_eigen INTERFACE Eigen3::Eigen)
-# In two halves, since a downloaded nlohmann_json (MOLMO_FETCH_DEPS) cannot be exported with us; and with an expression in
-# the name for the installed half, since CMake would look for the plain one among the targets of this build.
+# In two halves, since a downloaded nlohmann_json (MOLMO_FETCH_DEPS) cannot be exported with us; and with an expression
+# in the name for the installed half, since CMake would look for the plain one among the targets of this build.
 target_link_libraries(molmo_io INTERFACE $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
                                          "$<INSTALL_INTERFACE:nlohmann_json$<1:::>nlohmann_json>")
 target_link_libraries(molmo_cuda INTERFACE CUDA::cudart)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Which headers need which package, found by reading their #include lines.
 #
-#   MOLMO_NEEDS_<COMPONENT>          the headers of molmo that include, directly or not, what the component's package has
+#   MOLMO_NEEDS_<COMPONENT>          the headers of molmo that include, directly or not, what the component's package
+#                                    has
 #   molmo_all_headers(<file>)        writes a header that includes every public host header whose packages are here
 #   molmo_needs(<file> <variable>)   the absent components that a source file needs; one that says MOLMO_HAS_<COMPONENT>
 #                                    looks after itself

@@ -17,8 +17,8 @@ endif()
 
 set(MOLMO_WARNINGS -Wall -Wextra -Wconversion -Wshadow)
 
-# Seconds of wall time after which a test counts as hanging. Generous, because the machines that run the tests may be busy
-# with other work; what has a limit of its own counts CPU time.
+# Seconds of wall time after which a test counts as hanging. Generous, because the machines that run the tests may be
+# busy with other work; what has a limit of its own counts CPU time.
 set(MOLMO_TEST_PATIENCE 3600)
 
 # molmo_own_target(<target>): warnings and the instruction set of this machine.

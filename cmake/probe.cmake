@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# A package whose CMake file ends in an error takes the project that asked for it along, QUIET or not: oneDNN's of Debian 12
-# demands OpenCL headers that its package only recommends. So every optional package is first looked for by a scratch
-# project (cmake/probe/): all of them in one run, and each in a run of its own only where that run fails.
+# A package whose CMake file ends in an error takes the project that asked for it along, QUIET or not: oneDNN's of
+# Debian 12 demands OpenCL headers that its package only recommends. So every optional package is first looked for by a
+# scratch project (cmake/probe/): all of them in one run, and each in a run of its own only where that run fails.
 #
 #   molmo_probe(<package> ...)       remembers the packages that cannot be used, for the next call
 #   molmo_find_package(<package>)    find_package(QUIET), without what the package prints; nothing for a broken package,
@@ -42,6 +42,9 @@ function(molmo_probe_run result reason)
 endfunction()
 
 function(molmo_probe)
+  if(ARGC EQUAL 0)
+    return()
+  endif()
   molmo_probe_run(failed reason ${ARGN})
   foreach(package IN LISTS ARGN)
     set(broken "")

@@ -2,7 +2,7 @@
 # Writes molmo-<version>.tar.gz, all files of a commit, and its SHA-256 beside it:
 #   cmake -D source=<checkout> -D output=<folder> [-D commit=<commit, else HEAD>] -P source_archive.cmake
 # The same commit gives the same bytes: times are those of the commit, owners and permissions are fixed, nothing of the
-# checkout's configuration takes part. (The compressed bytes also depend on the version of gzip; the tar inside does not.)
+# checkout's configuration takes part. (The compressed bytes also depend on gzip's version; the tar inside does not.)
 foreach(program IN ITEMS git gzip)
   find_program(${program} ${program})
   if(NOT ${program})

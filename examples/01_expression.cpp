@@ -65,8 +65,8 @@ int main() {
   //   Tensor<float, 9> nine;
   //   on(cpu, y) = x + nine;
   //
-  //   error: static assertion failed: molmo: operand shapes differ; required: equal shapes, a scalar, a row Shape<cols>,
-  //   or a column Shape<dyn>; see the two shapes in shape_mismatch<...>
+  //   error: static assertion failed: molmo: operand shapes differ; required: equal shapes, a scalar, a row
+  //   Shape<cols>, or a column Shape<dyn>; see the two shapes in shape_mismatch<...>
   //   ... in instantiation of struct molmo::v0::shape_mismatch<molmo::v0::Shape<-1, 8>, molmo::v0::Shape<9> >
   //   (-1 is dyn)
   //

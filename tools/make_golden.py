@@ -39,8 +39,8 @@ VERSIONS = {
     "tokenizers": tokenizers.__version__, "safetensors": safetensors.__version__, "seed": str(SEED),
 }
 
-# Common sizes. Option cases have one layer, so that the folder stays small; unusual eps and theta in some show that they
-# are read.
+# Common sizes. Option cases have one layer, so that the folder stays small; unusual eps and theta in some show that
+# they are read.
 SIZES = dict(hidden_size=48, num_attention_heads=6, num_key_value_heads=2, intermediate_size=40, vocab_size=61,
              num_hidden_layers=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0,
              tie_word_embeddings=False)

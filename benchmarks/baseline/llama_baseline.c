@@ -2,7 +2,8 @@
 // What a good plain C program does: Llama decoding with ordinary loops, one thread, f32, no library. Decoding of the
 // stories260K model by molmo is measured against it:
 //
-//   gcc -O3 -ffast-math -march=native llama_baseline.c -lm && ./a.out path/to/model.safetensors [tokens] [repeats] [--print]
+//   gcc -O3 -ffast-math -march=native llama_baseline.c -lm
+//   ./a.out path/to/model.safetensors [tokens] [repeats] [--print]
 // It decodes greedily from the token <s> and prints tokens per second (the median of the repeats). The sizes are
 // constants of the program, so the compiler may unroll and vectorise for them: the strongest form of such a program.
 #include <math.h>
@@ -62,7 +63,9 @@ static void load(const char *path) {
   final_norm = tensor(header, data, bytes, "model.norm.weight", D);
   for (int i = 0; i < LAYERS; ++i) {
     char name[96];
-#define GET(field, suffix, count) (snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, suffix), layers[i].field = tensor(header, data, bytes, name, count))
+#define GET(field, suffix, count)                                       \
+  (snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, suffix), \
+   layers[i].field = tensor(header, data, bytes, name, count))
     GET(input_norm, "input_layernorm", D);
     GET(q, "self_attn.q_proj", D * D);
     GET(k, "self_attn.k_proj", KV * D);

@@ -27,8 +27,7 @@ namespace {
 
 template <class F>
 void step(Executor& e, F&& f) {
-  run_parts(
-      e, [](void* data, int part, int parts) { (*static_cast<std::remove_reference_t<F>*>(data))(part, parts); }, &f);
+  run_parts(e, std::forward<F>(f));
 }
 
 // A thread of its own for every part, as a job system might have.

@@ -63,7 +63,7 @@ case $case in
     done
     ;;
   archive)
-    # The archive of a release: the same bytes again, whatever the user's settings are; complete; and it knows its commit.
+    # The archive of a release: the same bytes again, whatever the user's settings are; complete; with its commit.
     [ -e "$source/.git" ] && command -v git > /dev/null && command -v gzip > /dev/null || { echo "skipped: no git checkout"; exit 77; }
     rm -rf "$work/archive"
     archive() { "$CMAKE" -D "source=$source" -D "output=$work/archive/$1" -P "$source/cmake/source_archive.cmake"; }

@@ -6,8 +6,8 @@
 #   - in ops/, a meaning door includes no speed door, and no room includes another room's speed door
 #   - third-party headers stand only in the headers of their component, system headers only in io, backend and bench
 #   - no cycles; every included header exists; included as <molmo/...>
-#   - an SPDX line first, #pragma once, at most 400 lines of at most 120 columns (tables of generated data, *_tables.hpp,
-#     excepted, and raw strings)
+#   - an SPDX line first, #pragma once, at most 400 lines of at most 120 columns (raw strings excepted, and tables of
+#     generated data, *_tables.hpp)
 #   - no iostream, regex, functional or ranges; no assert, abort, exit, terminate or printf; throw only in core
 #   - no name that a common system header defines as a macro: min( max( small near far interface I B0
 #   - macros only in core/platform.hpp and version.hpp; another header may use one that it also #undefs

@@ -52,7 +52,7 @@ void refused_threads() {
   {
     molmo::ThreadPool pool(100);  // of 8 MB of stack each
     std::atomic<int> calls{0};
-    molmo::run_parts(pool, [](void* n, int, int) { ++*static_cast<std::atomic<int>*>(n); }, &calls);
+    molmo::run_parts(pool, [&](int, int) { ++calls; });
     check(pool.threads() < 100, "there is no memory for the stacks of so many threads");
     check(calls == pool.threads(), "all parts run on the threads that there are");
   }

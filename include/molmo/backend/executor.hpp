@@ -30,13 +30,14 @@ class Executor {
 
 namespace detail::inline MOLMO_ISA {
 
-// A step, as its parts see it.
-struct alignas(64) Step {  // in one cache line
+// A step, as its parts see it. What it calls lies behind it (Job): the workers fetch both with one cache line.
+struct alignas(64) Step {
+  explicit Step(Executor::Body of_job) : body(of_job) {}
+
   Executor::Body body;
-  void* data;
+  std::exception_ptr error{};  // of the part that failed first
   FloatMode mode = float_mode();
   std::atomic<bool> failed{false};
-  std::exception_ptr error{};  // of the part that failed first
 
   static void run_part(void* step, int part, int parts) {
     Step& s = *static_cast<Step*>(step);
@@ -44,29 +45,43 @@ struct alignas(64) Step {  // in one cache line
     if (before != s.mode) set_float_mode(s.mode);
 #if MOLMO_EXCEPTIONS
     try {
-      s.body(s.data, part, parts);
+      s.body(step, part, parts);
     } catch (...) {
       if (!s.failed.exchange(true)) s.error = std::current_exception();
     }
 #else
-    s.body(s.data, part, parts);
+    s.body(step, part, parts);
 #endif
     if (before != s.mode) set_float_mode(before);
   }
 };
 
+template <class F>  // a reference where the caller keeps it
+struct Job : Step {
+  explicit Job(F&& f)
+      : Step([](void* step, int part, int parts) { static_cast<Job*>(static_cast<Step*>(step))->call(part, parts); }),
+        call(std::forward<F>(f)) {}
+
+  F call;
+};
+
+MOLMO_NOINLINE inline void run_step(Executor& executor, Step& step) {
+  executor.run(&Step::run_part, &step);
+#if MOLMO_EXCEPTIONS
+  if (step.error) std::rethrow_exception(std::move(step.error));
+#endif
+}
+
 }  // namespace detail::inline MOLMO_ISA
 
 inline namespace MOLMO_ISA {
 
-/// Calls body(data, part, parts) for all parts, and returns, or throws what the first part to fail threw, when all are
-/// done. Parts that come after a failure run all the same; the executor can be used again.
-MOLMO_NOINLINE inline void run_parts(Executor& executor, Executor::Body body, void* data) {
-  detail::Step step{body, data};
-  executor.run(&detail::Step::run_part, &step);
-#if MOLMO_EXCEPTIONS
-  if (step.error) std::rethrow_exception(std::move(step.error));
-#endif
+/// Calls body(part, parts) for all parts, and returns, or throws what the first part to fail threw, when all are done.
+/// Parts that come after a failure run all the same; the executor can be used again.
+template <class F>
+void run_parts(Executor& executor, F&& body) {
+  detail::Job<F> job(std::forward<F>(body));
+  detail::run_step(executor, job);
 }
 
 }  // inline namespace MOLMO_ISA

@@ -129,16 +129,17 @@ class ThreadPool final : public Executor {
 
   static constexpr int hot_spins = 256, most_threads = 4096;
 
-  // The counters that workers read are apart from those that they write.
+  // Three cache lines: what tells the workers of a step, what they answer, and what only callers look at. One line more
+  // between two cores costs a step about 0.1 us.
   alignas(64) std::atomic<unsigned> step_{0};
   std::atomic<int> sleepers_{0};
-  alignas(64) std::atomic<int> working_{0};
-  alignas(64) std::atomic<bool> busy_{false};
-  std::atomic<bool> stop_{false};
   Body body_ = nullptr;
   void* data_ = nullptr;
+  std::atomic<bool> stop_{false};
   int parts_ = 1;
   int spins_ = 0;
+  alignas(64) std::atomic<int> working_{0};
+  alignas(64) std::atomic<bool> busy_{false};
   detail::ProcessMark process_;
   std::unique_ptr<Worker[]> workers_;
 };

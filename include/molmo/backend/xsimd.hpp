@@ -54,10 +54,7 @@ struct Xsimd : FastCpu {
   template <class Body>
   void parallel(Body&& body) const {
     if (!shared_->executor) return body(0, 1);
-    using B = std::remove_reference_t<Body>;
-    run_parts(
-        *shared_->executor, [](void* b, int part, int parts) { (*static_cast<B*>(b))(part, parts); },
-        const_cast<void*>(static_cast<const void*>(std::addressof(body))));
+    run_parts(*shared_->executor, std::forward<Body>(body));
   }
   /// As parallel(), but the caller alone where the work is too small to share.
   template <class Body>
