@@ -15,8 +15,7 @@ using namespace molmo;
 
 namespace {
 
-// Four weights in two bytes: a scale and four signs. Not in the list; shows that a format needs nothing but the
-// contract.
+// Four weights in two bytes: a scale and four signs. A format of one's own: it needs nothing but the contract.
 struct Signs {
   static constexpr const char* name = "signs";
   static constexpr index_t block = 4, bytes = 2;
@@ -43,9 +42,29 @@ TEST_CASE("formats: number, name and type belong together") {
   CHECK(std::string(format_name(format_id<Q4>)) == "q4");
   CHECK(std::string(format_name(FormatId{Formats::size})) == "unknown");
   CHECK(std::string(format_name(FormatId{255})) == "unknown");
+  CHECK(std::string(format_name(FormatId{-2})) == "unknown");
   CHECK(!format_named("unknown"));
+  CHECK((FormatId() == format_id<F32> && format_id<Q8> != format_id<Q4>));
   for (int i = 0; i < Formats::size; ++i)
     with_format(static_cast<FormatId>(i), [&]<class F>(F) { CHECK(static_cast<int>(format_id<F>) == i); });
+}
+
+TEST_CASE("formats: one of your own has traits instead of a number") {
+  const FormatId signs = format_id<Signs>;
+  CHECK((signs.own() != nullptr && !is_listed(signs) && static_cast<int>(signs) == -1));
+  CHECK((is_listed(format_id<Q4>) && !is_listed(FormatId{Formats::size})));
+  CHECK(std::string(format_name(signs)) == "signs");
+  CHECK((signs == FormatId(*signs.own()) && signs != format_id<F32> && signs != FormatId{-1}));
+  FormatTraits again = *signs.own(), other = again;  // as another shared library would have them
+  again.name = std::string_view("signs").data();
+  other.name = "sings";
+  CHECK((signs == FormatId(again) && signs != FormatId(other)));
+  CHECK((blocks_of(signs, 9) == 3 && bytes_of(signs, 9) == 6));
+  CHECK((blocks_of(format_id<Q8>, 33) == 2 && bytes_of(format_id<Q8>, 33) == 68));
+
+  const std::vector<std::byte> bytes(5 * 4);
+  const WeightMatrix m{bytes.data(), signs, 5, 7};
+  CHECK((m.row_bytes() == 4 && m.slice(2, 3).data == bytes.data() + 8 && m.slice(2, 3).format == signs));
 }
 
 TEST_CASE("formats: every 16-bit pattern decodes to its value, from any address") {

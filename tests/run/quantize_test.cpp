@@ -39,6 +39,16 @@ namespace {
 std::optional<std::vector<std::string>> synced;  // what fsync was called for
 std::optional<std::uint64_t> free_disk;  // what statvfs says, instead of the truth
 
+struct Doubles {  // a format that no file has
+  static constexpr const char* name = "doubles";
+  static constexpr index_t block = 1, bytes = 8;
+  static void decode(const std::byte* p, float* out) {
+    double x;
+    std::memcpy(&x, p, sizeof x);
+    *out = static_cast<float>(x);
+  }
+};
+
 const FormatId all_formats[] = {format_id<Q8>, format_id<Q4>, format_id<F32>, format_id<Bf16>, format_id<F16>};
 
 std::string contents(const std::string& path) {
@@ -453,6 +463,7 @@ TEST_CASE("quantize: what cannot be converted is refused in one sentence, and no
           {"no_such_matrix", "model.layers"});
   refused(source, {.keep = {""}}, errc::invalid_argument, {"''"});
   refused(source, {.format = FormatId{200}}, errc::invalid_argument, {"200", "format_id<Q8>"});
+  refused(source, {.format = format_id<Doubles>}, errc::invalid_argument, {"doubles", "format_id<Q8>"});
   refused(source, {.keep = {"weight"}}, errc::invalid_argument, {"nothing would be converted"});
   refused("/no/such/folder", {}, errc::not_found, {"/no/such/folder"});
   const Changed u32(

@@ -31,9 +31,9 @@ struct PanelBytes {
   });
 }
 
-/// Can matrices of this format be packed into panels? Of a format that has `decode` and nothing more they stay in rows.
+/// Can matrices of this format be packed into panels? Those in a format of your own stay in rows.
 [[nodiscard]] inline bool has_panels(FormatId format) {
-  return with_format(format, []<class F>(F) { return PlainFormat<F> || BlockFormat<F>; });
+  return is_listed(format) && with_format(format, []<class F>(F) { return PlainFormat<F> || BlockFormat<F>; });
 }
 
 /// The F::bytes bytes that store weights [b * F::block, (b + 1) * F::block) of row n, whatever the layout.
@@ -53,24 +53,31 @@ void read_stored(const WeightMatrix& m, index_t n, index_t b, std::byte* out) {
   }
 }
 
-/// The same weights as floats: what every plain loop reads.
-template <WeightFormat F>
-void read_block(const WeightMatrix& m, index_t n, index_t b, float* out) {
-  std::byte stored[F::bytes];
-  read_stored<F>(m, n, b, stored);
-  F::decode(stored, out);
+/// Weights [k, k + count) of row n as floats, in any format and layout: what every plain loop reads. k starts a block;
+/// the last block is written whole.
+MOLMO_NOINLINE inline void read_weights(const WeightMatrix& m, index_t n, index_t k, index_t count, float* out) {
+  if (const FormatTraits* const own = m.format.own()) {
+    const std::byte* p = m.data + n * m.row_bytes() + k / own->block * own->bytes;
+    for (index_t i = 0; i < count; i += own->block, p += own->bytes) own->decode(p, out + i);
+    return;
+  }
+  with_format(m.format, [&]<class F>(F) {
+    std::byte stored[F::bytes];
+    for (index_t i = 0; i < count; i += F::block) {
+      read_stored<F>(m, n, (k + i) / F::block, stored);
+      F::decode(stored, out + i);
+    }
+  });
 }
 
 /// Row n as m.cols floats.
 MOLMO_NOINLINE inline void read_row(const WeightMatrix& m, index_t n, float* out) {
-  with_format(m.format, [&]<class F>(F) {
-    float block[static_cast<std::size_t>(F::block)];
-    for (index_t k = 0; k < m.cols; k += F::block) {
-      const index_t count = m.cols - k < F::block ? m.cols - k : F::block;
-      read_block<F>(m, n, k / F::block, count == F::block ? out + k : block);
-      if (count != F::block) std::memcpy(out + k, block, static_cast<std::size_t>(count) * sizeof(float));
-    }
-  });
+  const index_t whole = m.cols / decoded_at_once * decoded_at_once;
+  read_weights(m, n, 0, whole, out);
+  if (whole == m.cols) return;
+  float last[decoded_at_once];
+  read_weights(m, n, whole, m.cols - whole, last);
+  std::memcpy(out + whole, last, static_cast<std::size_t>(m.cols - whole) * sizeof(float));
 }
 
 /// Copies the rows of `from`, which lies row after row, into panels: `data` and `scales` are zeroed and have the bytes

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weight<Shape<N, K>>: a borrowed weight matrix whose sizes are in the type and whose format is known at run time, as
-// a checkpoint dictates it. FormatId numbers the formats of one list; with_format turns the number into a type again,
-// once per op and never per element. To add a format: write its header, append it to `Formats`.
+// a checkpoint dictates it. FormatId names the format: a number in the list of those that have fast kernels, which
+// with_format turns into a type again, once per op and never per element; or the traits of a format of the user's own,
+// whose weights kernels decode.
 //
 // A matrix lies in memory in one of two ways: row after row, as checkpoints have it, or in panels of 16 interleaved
 // rows, as kernels like it best (panels.hpp packs one into the other).
@@ -27,22 +28,48 @@ struct FormatList {
   static constexpr int size = static_cast<int>(sizeof...(F));
 };
 
-/// All formats, in the order of FormatId. Append only: the numbers are stored nowhere, but the names are.
+/// The formats of the library, in the order of FormatId: those that files have and kernels know.
 using Formats = FormatList<F32, Bf16, F16, Q8, Q4>;
 
-/// Index into Formats.
-enum class FormatId : std::uint8_t {};
+/// The format of a weight: one of Formats, by its number, or one of your own, by its traits; see format_id.
+class FormatId {
+ public:
+  constexpr FormatId() = default;
+  /// The format with this number in Formats.
+  constexpr explicit FormatId(int index) : index_(index) {}
+  /// A format that is none of Formats.
+  constexpr explicit FormatId(const FormatTraits& own) : own_(&own), index_(-1) {}
+
+  /// The number in Formats, -1 for a format of your own.
+  constexpr explicit operator int() const { return index_; }
+  /// The traits of a format of your own, null for one of Formats.
+  [[nodiscard]] constexpr const FormatTraits* own() const { return own_; }
+
+  /// Formats of your own are the same where their names are.
+  friend constexpr bool operator==(FormatId a, FormatId b) {
+    if (a.own_ == nullptr || b.own_ == nullptr || a.own_ == b.own_) return a.index_ == b.index_ && a.own_ == b.own_;
+    return std::string_view(a.own_->name) == b.own_->name;
+  }
+
+ private:
+  const FormatTraits* own_ = nullptr;
+  int index_ = 0;
+};
 
 namespace detail {
 
 template <class F, class... All>
 constexpr FormatId id_in(FormatList<All...>) {
-  static_assert((std::is_same_v<F, All> || ...),
-                "molmo: this weight format is not in the list `Formats` (formats/weight.hpp), so no op can read it; "
-                "append it there, or decode the weights to f32, bf16 or f16 first");
-  int index = -1, i = 0;
-  ((index = std::is_same_v<F, All> ? i : index, ++i), ...);
-  return static_cast<FormatId>(index);
+  if constexpr ((std::is_same_v<F, All> || ...)) {
+    int index = -1, i = 0;
+    ((index = std::is_same_v<F, All> ? i : index, ++i), ...);
+    return FormatId(index);
+  } else {
+    static_assert(F::block > 0 && decoded_at_once % F::block == 0,
+                  "molmo: the blocks of a weight format divide 256 weights, which is what kernels decode at once; "
+                  "choose 1, 2, 4 ... 256 weights a block");
+    return FormatId(format_traits<F>);
+  }
 }
 
 template <class Body, class First, class... Rest>
@@ -57,8 +84,13 @@ decltype(auto) with_format_at(int index, FormatList<First, Rest...>, Body&& body
 
 }  // namespace detail
 
+inline namespace MOLMO_ISA {
+
+/// The format F, for a Weight: one of Formats, or a struct of your own that keeps the contract of formats/format.hpp.
 template <WeightFormat F>
 inline constexpr FormatId format_id = detail::id_in<F>(Formats{});
+
+}  // inline namespace MOLMO_ISA
 
 /// body(F{}) for the format F with this number, which must be one of Formats: kernels call this, and nothing checks it.
 template <class Body>
@@ -66,11 +98,31 @@ decltype(auto) with_format(FormatId id, Body&& body) {
   return detail::with_format_at(static_cast<int>(id), Formats{}, std::forward<Body>(body));
 }
 
+/// Is it one of Formats?
+[[nodiscard]] constexpr bool is_listed(FormatId id) {
+  return static_cast<int>(id) >= 0 && static_cast<int>(id) < Formats::size;
+}
+
 /// The name of a format: "f32", "bf16", ...; "unknown" for a number that is none of Formats.
 [[nodiscard]] inline const char* format_name(FormatId id) {
-  if (static_cast<int>(id) >= Formats::size) return "unknown";
+  if (id.own() != nullptr) return id.own()->name;
+  if (!is_listed(id)) return "unknown";
   return with_format(id, []<class F>(F) -> const char* { return F::name; });
 }
+
+inline namespace MOLMO_ISA {
+
+/// Blocks that `weights` weights of one row take in a format, and their bytes.
+[[nodiscard]] inline index_t blocks_of(FormatId id, index_t weights) {
+  if (id.own() != nullptr) return (weights + id.own()->block - 1) / id.own()->block;
+  return with_format(id, [&]<class F>(F) { return format_blocks<F>(weights); });
+}
+[[nodiscard]] inline index_t bytes_of(FormatId id, index_t weights) {
+  if (id.own() != nullptr) return blocks_of(id, weights) * id.own()->bytes;
+  return with_format(id, [&]<class F>(F) { return format_bytes<F>(weights); });
+}
+
+}  // inline namespace MOLMO_ISA
 
 /// The format of this name, if there is one.
 [[nodiscard]] inline std::optional<FormatId> format_named(std::string_view name) {
@@ -99,9 +151,7 @@ struct WeightMatrix {
   const std::byte* scales = nullptr;  ///< f16, in panels of a block format only
 
   /// Bytes from one row to the next (Layout::rows), and of an average row in panels.
-  [[nodiscard]] index_t row_bytes() const {
-    return with_format(format, [&]<class F>(F) { return format_bytes<F>(cols); });
-  }
+  [[nodiscard]] index_t row_bytes() const { return bytes_of(format, cols); }
   /// Rows [first, first + count) of the matrix; in panels, which interleave 16 rows, `first` is a multiple of 16
   /// (contract_error).
   [[nodiscard]] MOLMO_NOINLINE WeightMatrix slice(index_t first, index_t count) const {
@@ -112,8 +162,7 @@ struct WeightMatrix {
             "with {.pack = Packing::never}, or unpack it (formats/panels.hpp)");
     WeightMatrix part = *this;
     part.rows = count;
-    const index_t blocks = with_format(format, [&]<class F>(F) { return format_blocks<F>(cols); });
-    const index_t scale_bytes = scales ? first * blocks * static_cast<index_t>(sizeof(f16)) : 0;
+    const index_t scale_bytes = scales ? first * blocks_of(format, cols) * static_cast<index_t>(sizeof(f16)) : 0;
     part.data += first * row_bytes() - scale_bytes;
     if (scales) part.scales += scale_bytes;
     return part;
@@ -133,6 +182,7 @@ struct Weight {
   Layout layout = Layout::rows;
 
   Weight() = default;
+  /// Rows of blocks, one after another, in the format format_id<F>, yours or the library's.
   Weight(const std::byte* bytes, FormatId id) : data(bytes), format(id) {}
   /// A matrix of these sizes.
   explicit Weight(const WeightMatrix& m) : data(m.data), scales(m.scales), format(m.format), layout(m.layout) {}

@@ -293,7 +293,11 @@ inline status Quantizer::run(SafeTensorsWriter& out) {
 
 [[nodiscard]] inline result<QuantizeReport> quantize_unguarded(const std::string& from, const std::string& to,
                                                                const QuantizeOptions& options) {
-  if (static_cast<int>(options.format) >= Formats::size)
+  if (options.format.own() != nullptr)
+    return fail(errc::invalid_argument, text("format ", format_name(options.format),
+                                             " is one of your own, which no file can hold; take format_id<Q8> or the "
+                                             "like"));
+  if (!is_listed(options.format))
     return fail(errc::invalid_argument, text("format has the number ", static_cast<int>(options.format),
                                              ", which no format has; take format_id<Q8> or the like"));
   const result<zoo::ModelConfig> config = zoo::load_config(from, options.family);

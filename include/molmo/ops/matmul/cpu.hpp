@@ -29,6 +29,7 @@ enum class MatmulKernel { rows, panels, bytes, unpacked };
 /// What the measurements of docs/performance.md say.
 template <class B>
 [[nodiscard]] MatmulKernel matmul_kernel(const WeightMatrix& w, index_t m, index_t k, bool exact) {
+  if (!is_listed(w.format)) return MatmulKernel::unpacked;
   return with_format(w.format, [&]<class F>(F) {
     if constexpr (PlainFormat<F>) {
       if (w.layout == Layout::rows) return m < unpack_rows_from ? MatmulKernel::rows : MatmulKernel::unpacked;

@@ -102,28 +102,29 @@ MOLMO_NOINLINE void unpack_block_panel(const WeightMatrix& matrix, index_t n, in
   }
 }
 
-// Everything else, weight by weight.
-template <class F>
-MOLMO_NOINLINE void unpack_any(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
-  float block[static_cast<std::size_t>(F::block)];
+// Everything else, row by row.
+MOLMO_NOINLINE inline void unpack_any(const WeightMatrix& matrix, index_t n, index_t k0, index_t depth, float* out) {
+  float weights[decoded_at_once] = {};
   for (index_t r = 0; r < panel_rows; ++r)
-    for (index_t k = 0; k < depth; ++k) {
-      if (n + r < matrix.rows && k % F::block == 0) read_block<F>(matrix, n + r, (k0 + k) / F::block, block);
-      out[k * panel_rows + r] = n + r < matrix.rows ? block[k % F::block] : 0.0f;
+    for (index_t k = 0; k < depth; k += decoded_at_once) {
+      const index_t count = depth - k < decoded_at_once ? depth - k : decoded_at_once;
+      const bool there = n + r < matrix.rows;
+      if (there) read_weights(matrix, n + r, k0 + k, count, weights);
+      for (index_t i = 0; i < count; ++i) out[(k + i) * panel_rows + r] = there ? weights[i] : 0.0f;
     }
 }
 
 template <class V>
 Unpack unpack_of(const WeightMatrix& matrix) {
+  if (!is_listed(matrix.format)) return &unpack_any;
   return with_format(matrix.format, [&]<class F>(F) -> Unpack {
-    static_assert(512 % F::block == 0, "molmo: a block of weights is unpacked whole");
     if constexpr (PlainFormat<F>)
       return matrix.layout == Layout::panels ? &unpack_plain_panel<V, typename F::element>
                                              : &unpack_plain_rows<V, typename F::element>;
     else if constexpr (BlockFormat<F>)
-      return matrix.layout == Layout::panels ? &unpack_block_panel<F> : &unpack_any<F>;
+      return matrix.layout == Layout::panels ? &unpack_block_panel<F> : &unpack_any;
     else
-      return &unpack_any<F>;
+      return &unpack_any;
   });
 }
 

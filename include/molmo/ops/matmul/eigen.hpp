@@ -42,22 +42,19 @@ inline void eigen_product(const Rows& x, index_t m0, index_t rows, index_t k0, i
 }
 
 // The sums of one tile, for any format.
-template <class F>
-void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatrix& w, index_t n0, index_t cols,
-                EigenWorker& worker) {
+inline void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatrix& w, index_t n0, index_t cols,
+                       EigenWorker& worker) {
   auto* tile = reinterpret_cast<float*>(worker.tile.data());
-  const bool in_place = std::is_same_v<F, F32> && w.layout == Layout::rows;
+  const bool in_place = w.format == format_id<F32> && w.layout == Layout::rows;
   if (in_place) {
     const auto* first_row = reinterpret_cast<const float*>(w.data) + n0 * w.cols;
     eigen_product(x, m0, rows, 0, x.k, first_row, x.k, cols, tile, true);
   } else {
-    static_assert(eigen_tile % F::block == 0);
+    static_assert(eigen_tile % decoded_at_once == 0);
     auto* panel = reinterpret_cast<float*>(worker.panel.data());
     for (index_t k = 0; k < x.k; k += eigen_tile) {
       const index_t depth = (std::min)(eigen_tile, x.k - k);
-      for (index_t n = 0; n < cols; ++n)
-        for (index_t i = 0; i < depth; i += F::block)
-          read_block<F>(w, n0 + n, (k + i) / F::block, panel + n * eigen_tile + i);
+      for (index_t n = 0; n < cols; ++n) read_weights(w, n0 + n, k, depth, panel + n * eigen_tile);
       eigen_product(x, m0, rows, k, depth, panel, eigen_tile, cols, tile, k == 0);
     }
   }
@@ -76,7 +73,7 @@ void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E, Then
     const index_t cols = (std::min)(eigen_tile, p.w.rows - n0);
     for (index_t m0 = 0; m0 < x.m; m0 += eigen_tile) {
       const index_t rows = (std::min)(eigen_tile, x.m - m0);
-      with_format(p.w.format, [&]<class F>(F) { eigen_sums<F>(x, m0, rows, p.w, n0, cols, *worker); });
+      eigen_sums(x, m0, rows, p.w, n0, cols, *worker);
       const auto* tile = reinterpret_cast<const float*>(worker->tile.data());
       for (index_t m = 0; m < rows; ++m)
         for (index_t n = 0; n < cols; ++n)

@@ -68,18 +68,18 @@ inline namespace MOLMO_ISA {
 /// The meaning of a product: dot products in double precision, one after another.
 template <class T, class E, class Then>
 void multiply_one(const Rows& x, const Product<T, E, Then>& p) {
-  with_format(p.w.format, [&]<class F>(F) {
-    float block[static_cast<std::size_t>(F::block)];
-    for (index_t n = 0; n < p.w.rows; ++n)
-      for (index_t m = 0; m < x.m; ++m) {
-        double sum = 0;
-        for (index_t k = 0; k < x.k; ++k) {
-          if (k % F::block == 0) read_block<F>(p.w, n, k / F::block, block);
-          sum += static_cast<double>(x.data[m * x.stride + k]) * static_cast<double>(block[k % F::block]);
-        }
-        p.y[m * p.stride + n] = static_cast<T>(p.finish(ScalarAt<float>{m, n, static_cast<float>(sum)}));
+  float weights[decoded_at_once];
+  for (index_t n = 0; n < p.w.rows; ++n)
+    for (index_t m = 0; m < x.m; ++m) {
+      double sum = 0;
+      for (index_t k = 0; k < x.k; k += decoded_at_once) {
+        const index_t count = x.k - k < decoded_at_once ? x.k - k : decoded_at_once;
+        read_weights(p.w, n, k, count, weights);
+        const float* const some = x.data + m * x.stride + k;
+        for (index_t i = 0; i < count; ++i) sum += static_cast<double>(some[i]) * static_cast<double>(weights[i]);
       }
-  });
+      p.y[m * p.stride + n] = static_cast<T>(p.finish(ScalarAt<float>{m, n, static_cast<float>(sum)}));
+    }
 }
 
 }  // inline namespace MOLMO_ISA
