@@ -147,7 +147,7 @@ Sheet ops_sheet(const Report& r, std::string_view key, std::string_view title, c
 
 Sheet speeds_sheet(const Report& r) {
   Sheet s{"speeds", "The model", {{"what", ""}, {"value", ""}, {"remark", ""}}, {}};
-  const auto row = [&](std::string_view what, std::string value, double number, std::string remark) {
+  const auto row = [&](std::string_view what, std::string value, double number, const std::string& remark) {
     s.rows.push_back({word(what), figure(std::move(value), number), word(remark)});
   };
   const auto speed = [&](std::string_view what, index_t tokens, const Spread& v, std::string limit) {

@@ -13,7 +13,7 @@ template <class V, class T, class Body>
 MOLMO_INLINE float sum_over_row(const T* x, index_t width, Body e) {
   V a[4];
   MOLMO_UNROLL
-  for (int i = 0; i < 4; ++i) a[i] = V::broadcast(0.0f);
+  for (V& sum : a) sum = V::broadcast(0.0f);
   index_t c = 0;
   for (; c + 4 * V::size <= width; c += 4 * V::size) {
     MOLMO_UNROLL

@@ -36,7 +36,7 @@ struct Xsimd : FastCpu {
     if (threads != 1) shared_->executor = std::make_shared<ThreadPool>(threads);
   }
   /// Threads of your own.
-  explicit Xsimd(std::shared_ptr<Executor> executor) { shared_->executor = std::move(executor); }
+  explicit Xsimd(std::shared_ptr<Executor> executor) { shared_->executor.swap(executor); }
   Xsimd(const Xsimd&) = default;  // and no move: nothing is left without its threads
   Xsimd& operator=(const Xsimd&) = default;
 

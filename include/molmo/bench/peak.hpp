@@ -52,7 +52,7 @@ float fma_work(long steps) {
   keep(step);
   for (long s = 0; s < steps; ++s) {
     MOLMO_UNROLL
-    for (int i = 0; i < fma_chains; ++i) a[i] = fma(a[i], scale, step);
+    for (V& chain : a) chain = fma(chain, scale, step);
   }
   V total = a[0];
   for (int i = 1; i < fma_chains; ++i) total = total + a[i];
@@ -150,10 +150,10 @@ std::int32_t int8_work(long steps) {
   const auto b = Dot::operand(-2);
   for (long s = 0; s < steps; ++s) {
     MOLMO_UNROLL
-    for (int i = 0; i < fma_chains; ++i) Dot::add(sums[i], a, b);
+    for (auto& sum : sums) Dot::add(sum, a, b);
   }
   std::int32_t total = 0;
-  for (int i = 0; i < fma_chains; ++i) total += sums[i].first();
+  for (const auto& sum : sums) total += sum.first();
   return total;
 }
 

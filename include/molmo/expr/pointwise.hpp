@@ -13,23 +13,22 @@
 namespace molmo::inline v0 {
 namespace detail {
 
+// May a number, a row or a column of shape A stand beside rows of shape B?
+template <class A, class B>
+constexpr bool spreads_over() {
+  const bool number = A::rank == 0;
+  const bool row = A::rank == 1 && !A::dynamic && B::rank > 1 && A::cols == B::cols;
+  const bool column = A::rank == 1 && A::dynamic && B::rank == 2 && B::dynamic;
+  return number || row || column;
+}
+
 // The shape of two operands together; void where they do not fit.
 template <class A, class B>
 constexpr auto broadcast_shape() {
-  if constexpr (std::is_same_v<A, B>)
+  if constexpr (std::is_same_v<A, B> || spreads_over<B, A>())
     return A{};
-  else if constexpr (A::rank == 0)
+  else if constexpr (spreads_over<A, B>())
     return B{};
-  else if constexpr (B::rank == 0)
-    return A{};
-  else if constexpr (A::rank == 1 && !A::dynamic && B::rank > 1 && A::cols == B::cols)
-    return B{};
-  else if constexpr (B::rank == 1 && !B::dynamic && A::rank > 1 && A::cols == B::cols)
-    return A{};
-  else if constexpr (A::rank == 1 && A::dynamic && B::rank == 2 && B::dynamic)
-    return B{};
-  else if constexpr (B::rank == 1 && B::dynamic && A::rank == 2 && A::dynamic)
-    return A{};
 }
 
 template <class A, class B>

@@ -74,12 +74,10 @@ constexpr FormatId id_in(FormatList<All...>) {
 
 template <class Body, class First, class... Rest>
 decltype(auto) with_format_at(int index, FormatList<First, Rest...>, Body&& body) {
-  if constexpr (sizeof...(Rest) == 0)
-    return body(First{});
-  else if (index == 0)
-    return body(First{});
-  else
-    return with_format_at(index - 1, FormatList<Rest...>{}, std::forward<Body>(body));
+  if constexpr (sizeof...(Rest) > 0) {
+    if (index != 0) return with_format_at(index - 1, FormatList<Rest...>{}, std::forward<Body>(body));
+  }
+  return body(First{});
 }
 
 }  // namespace detail

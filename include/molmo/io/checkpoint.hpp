@@ -128,7 +128,7 @@ inline result<Checkpoint> Checkpoint::open_unguarded(const std::string& director
   std::string index_name;
   // symlink_status: a link without a target is reported as such, not overlooked
   if (fs::exists(fs::symlink_status(dir / "model.safetensors", e))) {
-    index.shards.push_back("model.safetensors");
+    index.shards.emplace_back("model.safetensors");
   } else if (fs::exists(fs::symlink_status(dir / "model.safetensors.index.json", e))) {
     const fs::path path = dir / "model.safetensors.index.json";
     index_name = in_quotes(path.string(), 400);

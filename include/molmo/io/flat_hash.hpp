@@ -75,7 +75,7 @@ class HashSeed {
   [[nodiscard]] std::uint64_t of(std::string_view s) const { return of(polynomial(s)); }
 
  private:
-  __extension__ typedef unsigned __int128 Wide;
+  __extension__ typedef unsigned __int128 Wide;  // NOLINT(modernize-use-using): `using` takes no __extension__
   static constexpr std::uint64_t prime = (std::uint64_t{1} << 61) - 1;
   static constexpr std::uint64_t golden = 0x9E3779B97F4A7C15u;
 

@@ -192,13 +192,13 @@ inline result<MappedFile> MappedFile::open_unguarded(const std::string& path, co
 
 inline void MappedFile::advise(Advice advice, std::span<const std::byte> part) const {
   if (!mapped_ || part.empty()) return;
+  const auto page = static_cast<std::uintptr_t>(std::max<long>(1, ::sysconf(_SC_PAGESIZE)));
+  const std::uintptr_t before = reinterpret_cast<std::uintptr_t>(part.data()) % page;  // madvise wants whole pages
+  auto* const begin = const_cast<std::byte*>(part.data()) - before;
+  const std::size_t bytes = part.size() + before;
 #if defined(MADV_DONTNEED)
-  if (advice ==
-      Advice::dont_need) {  // the C library ignores POSIX_MADV_DONTNEED; a read-only mapping loses nothing by it
-    const auto size = static_cast<std::uintptr_t>(std::max<long>(1, ::sysconf(_SC_PAGESIZE)));
-    const auto at = reinterpret_cast<std::uintptr_t>(part.data()) / size * size;
-    (void)::madvise(reinterpret_cast<void*>(at), reinterpret_cast<std::uintptr_t>(part.data()) + part.size() - at,
-                    MADV_DONTNEED);
+  if (advice == Advice::dont_need) {  // POSIX_MADV_DONTNEED does nothing; a read-only mapping loses nothing by this
+    (void)::madvise(begin, bytes, MADV_DONTNEED);
     return;
   }
 #endif
@@ -206,10 +206,7 @@ inline void MappedFile::advise(Advice advice, std::span<const std::byte> part) c
                    : advice == Advice::random    ? POSIX_MADV_RANDOM
                    : advice == Advice::will_need ? POSIX_MADV_WILLNEED
                                                  : POSIX_MADV_DONTNEED;
-  const auto page = static_cast<std::uintptr_t>(std::max<long>(1, ::sysconf(_SC_PAGESIZE)));
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;  // madvise wants whole pages
-  const auto end = reinterpret_cast<std::uintptr_t>(part.data()) + part.size();
-  (void)::posix_madvise(reinterpret_cast<void*>(begin), end - begin, hint);
+  (void)::posix_madvise(begin, bytes, hint);
 }
 
 #else

@@ -102,7 +102,10 @@ class TensorNames {
   }
 
  private:
-  static std::string strip(std::string name) { return name.starts_with("model.") ? name.substr(6) : name; }
+  static std::string strip(std::string name) {
+    if (name.starts_with("model.")) name.erase(0, 6);
+    return name;
+  }
 
   std::span<const zoo::NamePair> table_;
   bool stripped_ = false;

@@ -44,6 +44,7 @@ class AddedTokenFinder {
   /// To be called once after the last add(). Error: the tokens are too many and too long.
   [[nodiscard]] status finish() {
     std::vector<std::string_view> texts;
+    texts.reserve(patterns_.size());
     for (const Pattern& p : patterns_) texts.push_back(p.text);
     if (!match_.build(texts))
       return fail(errc::unsupported, molmo::text("the added tokens have more than ", LongestMatch::most_nodes,

@@ -32,6 +32,7 @@ class LongestMatch {
   [[nodiscard]] bool build(const std::vector<std::string_view>& patterns) {
     *this = {};
     std::vector<std::string> reversed;
+    reversed.reserve(patterns.size());
     for (const std::string_view p : patterns) reversed.emplace_back(p.rbegin(), p.rend());
     std::vector<std::uint32_t> order(patterns.size());
     std::iota(order.begin(), order.end(), 0u);

@@ -103,7 +103,7 @@ class TokenizerJsonReader : public json::Handler {
     has_merges |= at == At::merges;
     return true;
   }
-  bool check(status s) { return s || refuse(s.error().code, s.error().message); }
+  bool check(const status& s) { return s || refuse(s.error().code, s.error().message); }
   bool bad_merge() {
     return refuse(errc::format,
                   text("merge ", parts.merges.size(), " is neither \"left right\" nor [\"left\", \"right\"]"));
@@ -150,7 +150,10 @@ class TokenizerJsonReader : public json::Handler {
                                       {"pre_tokenizer", &parts.pre_tokenizer},
                                       {"post_processor", &parts.post_processor},
                                       {"decoder", &parts.decoder}})
-      if (key_ == name) *place = std::move(v);
+      if (key_ == name) {
+        *place = std::move(v);
+        break;
+      }
     return true;
   }
 
