@@ -65,3 +65,41 @@ TEST_CASE("const may be added, never removed; other shapes and memories do not c
   STATIC_REQUIRE_FALSE(std::is_convertible_v<View<float, Shape<4>, Device>, View<const float, Shape<4>>>);
   STATIC_REQUIRE_FALSE(std::is_convertible_v<float*, View<float, Shape<4>>>);
 }
+
+TEST_CASE("rows may lie apart, and tokens, at distances known now or later") {
+  std::vector<float> x(200);
+  std::iota(x.begin(), x.end(), 0.0f);
+  const View<float, Shape<dyn, 3>, Host, 10> columns(x.data() + 4, 5);  // of rows of 10
+  STATIC_REQUIRE(sizeof(columns) == sizeof(View<float, Shape<dyn, 3>>));
+  STATIC_REQUIRE_FALSE(columns.dense);
+  STATIC_REQUIRE(columns.even);
+  CHECK(columns.size() == 15);
+  CHECK(columns.stride() == 10);
+  CHECK(columns(3, 2) == 36);
+  CHECK(columns.slice(2, 2)(1, 0) == 34);
+
+  const View<const float, Shape<dyn, 2, 3>, Host, 3, 10> heads(x.data() + 1, 4);  // two heads of 3 in rows of 10
+  STATIC_REQUIRE_FALSE(heads.even);
+  CHECK(heads.rows() == 8);
+  CHECK(heads.stride() == 3);
+  CHECK(heads.outer() == 10);
+  CHECK(heads(0, 0) == 1);
+  CHECK(heads(1, 2) == 6);
+  CHECK(heads(5, 1) == 25);
+  CHECK(heads.slice(3, 1)(1, 1) == 35);
+
+  const View<float, Shape<dyn, 3>, Host, dyn> late(x.data(), 5, 20);
+  STATIC_REQUIRE(sizeof(late) == sizeof(float*) + 2 * sizeof(index_t));
+  CHECK(late.stride() == 20);
+  CHECK(late(4, 2) == 82);
+  CHECK(late.slice(1, 3)(2, 0) == 60);
+  const View<const float, Shape<dyn, 3>, Host, dyn> read = late;
+  CHECK(read(4, 2) == 82);
+  const View<float, Shape<2, 3>, Host, dyn> fixed(x.data(), 7);
+  CHECK(fixed(1, 1) == 8);
+
+  STATIC_REQUIRE(std::is_same_v<View<float, Shape<dyn, 3>>, View<float, Shape<dyn, 3>, Host, 3, 3>>);
+  STATIC_REQUIRE(std::is_same_v<View<float, Shape<dyn, 2, 3>>, View<float, Shape<dyn, 2, 3>, Host, 3, 6>>);
+  STATIC_REQUIRE(is_view<View<float, Shape<dyn, 3>, Device, 10>>);
+  STATIC_REQUIRE_FALSE(std::is_convertible_v<View<float, Shape<dyn, 3>, Host, 10>, View<float, Shape<dyn, 3>>>);
+}

@@ -108,7 +108,8 @@ namespace detail::inline MOLMO_ISA {
 
 // y(r, c) = e(r, c) for columns [begin, end) of one row.
 template <class V, class T, class E>
-void assign_row(T* y, const E& e, index_t row, index_t begin, index_t end) {
+void assign_row(T* y, const E& expression, index_t row, index_t begin, index_t end) {
+  const E e = expression;  // a copy that no store can change, so that what depends on the row is calculated once
   index_t c = begin;
   for (; c + V::size <= end; c += V::size) e.eval(LanesAt<V>{row, c, V{}}).store(y + c);
   if (c < end) {
@@ -119,16 +120,16 @@ void assign_row(T* y, const E& e, index_t row, index_t begin, index_t end) {
 
 }  // namespace detail::inline MOLMO_ISA
 
-/// One pass of SIMD registers, shared among the threads when it is long.
-template <class Arch, class T, class S, class E>
-void assign(const Xsimd<Arch>& cpu, View<T, S> y, const E& e) {
+/// One pass of SIMD registers, shared among the threads when it is long. Rows of y may lie apart.
+template <class Arch, class T, class S, index_t R, index_t O, class E>
+void assign(const Xsimd<Arch>& cpu, View<T, S, Host, R, O> y, const E& e) {
   if constexpr (std::is_same_v<detail::pass_t<T, E>, double>) {
     assign(static_cast<const Reference&>(cpu), y, e);
   } else {
     using V = Lanes<Arch>;
     const auto flat = e.template erased<S>();
     const bool share = y.size() >= parallel_pass_elements;
-    if constexpr (!detail::broadcasts<E, S>()) {  // one long row
+    if constexpr (View<T, S, Host, R, O>::dense && !detail::broadcasts<E, S>()) {  // one long row
       cpu.parallel_if(share, [&](int part, int parts) {
         const Range mine = split(y.size(), part, parts, index_t{64});
         detail::assign_row<V>(y.data, flat, 0, mine.begin, mine.end);

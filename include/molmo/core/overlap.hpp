@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Do two pieces of memory overlap? What a statement asks of its target and its operands before it writes anything.
+//
+// Rows that lie apart may interleave: columns<0, 4>(x) and columns<4, 4>(x) share no element. All distances within a
+// view are multiples of one grid g, so a row of a and a row of b can meet only where a multiple of g lies less than a
+// row's width from the distance of their first elements. That answer is never "apart" where they meet.
 #pragma once
 
 #include <molmo/core/contract.hpp>
-#include <molmo/core/shape.hpp>
+#include <molmo/core/view.hpp>
 
 #include <cstdint>
 
@@ -27,6 +31,70 @@ struct Extent {
   const auto a0 = reinterpret_cast<std::uintptr_t>(a.first), b0 = reinterpret_cast<std::uintptr_t>(b.first);
   return a.bytes <= 0 || b.bytes <= 0 || a0 + static_cast<std::uintptr_t>(a.bytes) <= b0 ||
          b0 + static_cast<std::uintptr_t>(b.bytes) <= a0;
+}
+
+/// Rows of `row` bytes within `all`, at distances that are multiples of `grid` bytes (0: one row).
+struct Footprint {
+  Extent all;
+  index_t row = 0, grid = 0;
+};
+
+[[nodiscard]] constexpr index_t common_divisor(index_t a, index_t b) {
+  while (b != 0) {
+    const index_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/// No byte is in a row of both, as far as extents and grids tell.
+[[nodiscard]] MOLMO_NOINLINE inline bool apart(const Footprint& a, const Footprint& b) {
+  if (apart(a.all, b.all)) return true;
+  const auto a0 = reinterpret_cast<std::uintptr_t>(a.all.first), b0 = reinterpret_cast<std::uintptr_t>(b.all.first);
+  const auto distance = static_cast<index_t>(b0 - a0);
+  const index_t low = distance - a.row, high = distance + b.row;  // rows meet at multiples between them
+  const index_t grid = common_divisor(a.grid, b.grid);
+  if (grid == 0) return low >= 0 || high <= 0;
+  const index_t rest = (low % grid + grid) % grid;
+  return low - rest + grid >= high;
+}
+
+/// Where the elements of a view lie.
+template <class T, class S, class M, index_t R, index_t O>
+[[nodiscard]] Footprint footprint(const View<T, S, M, R, O>& v) {
+  constexpr index_t each = rows_per_entry<S>;
+  constexpr auto bytes = static_cast<index_t>(sizeof(T));
+  const index_t entries = v.rows() / each;
+  const index_t last = entries > 0 ? (entries - 1) * v.outer() + (each - 1) * v.stride() + S::cols : index_t{0};
+  const index_t grid = common_divisor(entries > 1 ? v.outer() : 0, each > 1 ? v.stride() : 0);
+  return {{v.data, last * bytes}, S::cols * bytes, grid * bytes};
+}
+
+/// No element of one view shares a byte with an element of the other.
+template <class T, class S, class M, index_t R, index_t O, class U, class P, class N, index_t Q, index_t J>
+[[nodiscard]] bool apart(const View<T, S, M, R, O>& a, const View<U, P, N, Q, J>& b) {
+  return apart(footprint(a), footprint(b));
+}
+
+/// The same elements, whatever their type: index i of one is index i of the other.
+template <class A, class B>
+[[nodiscard]] bool same_place(const A& a, const B& b) {
+  return std::is_same_v<typename A::shape, typename B::shape> && sizeof(*a.data) == sizeof(*b.data) &&
+         a.stride() == b.stride() && a.outer() == b.outer() &&
+         static_cast<const void*>(a.data) == static_cast<const void*>(b.data);
+}
+
+/// No row of a view that is written overlaps another of its rows.
+template <class T, class S, class M, index_t R, index_t O>
+[[nodiscard]] bool rows_apart(const View<T, S, M, R, O>& y) {
+  if constexpr (View<T, S, M, R, O>::dense) {
+    return true;
+  } else {
+    constexpr index_t each = rows_per_entry<S>;
+    return (each == 1 || y.stride() >= S::cols) &&
+           (y.rows() <= each || y.outer() >= (each - 1) * y.stride() + S::cols);
+  }
 }
 
 /// Throws contract_error where y, `bytes` bytes like x, overlaps x and is not x: what a statement of whole rows needs.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // on(ctx, y) = e   runs: one pass over memory that reads every operand once and writes y once.
 //
-//   on(cpu, y) = x + silu(gate) * up;
+//   on(cpu, y) = x + silu(gate) * up;      on(cpu, y) += e   is   on(cpu, y) = y + e;   also -= *= /=
+//   on(cpu, y) += matmul(x, w)             is   matmul(x, w).then(acc + y)
 // y may be one of the operands: index i is read before it is written. An operand that overlaps y at another index is
 // refused (contract_error), and so are operands whose token counts differ. The loop below is the meaning; the fast
 // ones are in backend/xsimd.hpp and backend/cuda.cuh.
@@ -16,11 +17,20 @@
 namespace molmo::inline v0 {
 namespace detail {
 
-// True where an operand has other sizes than the target, so that the walk cannot be flattened to one row.
+// Element i of the operand is element i in memory. (Operands that do not say are.)
+template <class L>
+constexpr bool is_flat() {
+  if constexpr (requires { L::flat; })
+    return L::flat;
+  else
+    return true;
+}
+// True where an operand has other sizes than the target or rows that lie apart, so that the walk cannot be flattened to
+// one row.
 template <class E, class Root>
 constexpr bool broadcasts() {
   bool any = false;
-  E{}.each_leaf([&]<class L>(const L&) { any = any || !std::is_same_v<typename L::shape, Root>; });
+  E{}.each_leaf([&]<class L>(const L&) { any = any || !std::is_same_v<typename L::shape, Root> || !is_flat<L>(); });
   return any;
 }
 
@@ -35,18 +45,6 @@ constexpr bool has_double() {
 template <class T, class E>
 using pass_t = std::conditional_t<std::is_same_v<T, double> || has_double<E>(), double, float>;
 
-template <class A, class B>
-bool apart(const A& a, const B& b) {
-  return apart(Extent{a.data, a.size() * static_cast<index_t>(sizeof(*a.data))},
-               Extent{b.data, b.size() * static_cast<index_t>(sizeof(*b.data))});
-}
-// The same elements, whatever their type: index i of one is index i of the other.
-template <class A, class B>
-bool same_place(const A& a, const B& b) {
-  return std::is_same_v<typename A::shape, typename B::shape> && sizeof(*a.data) == sizeof(*b.data) &&
-         static_cast<const void*>(a.data) == static_cast<const void*>(b.data);
-}
-
 // All operands of e lie in Memory and have the same number of tokens.
 template <class Memory, class E>
 void check_operands(const E& e) {
@@ -58,22 +56,24 @@ void check_operands(const E& e) {
   });
 }
 
-template <class T, class S, class M, class E>
-void check_pass(const View<T, S, M>& y, const E& e) {
+template <class T, class S, class M, index_t R, index_t O, class E>
+void check_pass(const View<T, S, M, R, O>& y, const E& e) {
   check_operands<M>(e);
+  expects(rows_apart(y), "molmo: on(ctx, y) = e: rows of y overlap each other");
   if constexpr (S::dynamic)
     expects(same_tokens(y.tokens(), e.tokens()), "molmo: on(ctx, y) = e: y and e have different numbers of tokens");
   e.each_leaf([&](const auto& operand) {
-    expects(apart(y, operand.view) || same_place(y, operand.view),
+    using L = std::remove_cvref_t<decltype(operand)>;
+    expects(apart(y, operand.view) || (!requires { L::moves; } && same_place(y, operand.view)),
             "molmo: on(ctx, y) = e: y overlaps an operand of e at another index; write to another tensor");
   });
 }
 
 }  // namespace detail
 
-/// The meaning of an assignment: y(r, c) = e(r, c) for all positions.
-template <class T, class S, class E>
-void assign(const Reference&, View<T, S> y, const E& e) {
+/// The meaning of an assignment: y(r, c) = e(r, c) for all positions. Rows of y may lie apart.
+template <class T, class S, index_t R, index_t O, class E>
+void assign(const Reference&, View<T, S, Host, R, O> y, const E& e) {
   using F = detail::pass_t<T, E>;
   const auto flat = e.template erased<S>();
   for (index_t r = 0; r < y.rows(); ++r)
@@ -81,10 +81,11 @@ void assign(const Reference&, View<T, S> y, const E& e) {
 }
 
 /// The left side of on(ctx, y) = ...
-template <class Ctx, class T, class S, class Memory>
+template <class Ctx, class T, class S, class Memory, index_t R = detail::dense_stride<S>,
+          index_t O = detail::even_outer<S>(R)>
 class Target {
  public:
-  Target(const Ctx& ctx, View<T, S, Memory> y) : ctx_(ctx), y_(y) {}
+  Target(const Ctx& ctx, View<T, S, Memory, R, O> y) : ctx_(ctx), y_(y) {}
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
 
@@ -107,17 +108,58 @@ class Target {
   /// Runs a statement (matmul, softmax, ...) into y.
   template <Statement X>
   void operator=(X&& statement) && {
-    statement.run(ctx_, y_);
+    if constexpr (View<T, S, Memory, R, O>::dense)
+      statement.run(ctx_, y_);
+    else if constexpr (requires { statement.run(ctx_, y_); })
+      statement.run(ctx_, y_);
+    else
+      static_assert(detail::always_false<X>,
+                    "molmo: this statement writes rows that follow each other, and those of y lie apart; write to a "
+                    "tensor, then copy: on(ctx, y) = t");
+  }
+
+  /// y = y + e, and the like for - * /: one pass. Of a product: its epilogue.
+  template <class X>
+    requires(Operand<X> || Statement<X>)
+  void operator+=(X&& e) && {
+    update<detail::add_f>(std::forward<X>(e));
+  }
+  template <class X>
+    requires(Operand<X> || Statement<X>)
+  void operator-=(X&& e) && {
+    update<detail::sub_f>(std::forward<X>(e));
+  }
+  template <class X>
+    requires(Operand<X> || Statement<X>)
+  void operator*=(X&& e) && {
+    update<detail::mul_f>(std::forward<X>(e));
+  }
+  template <class X>
+    requires(Operand<X> || Statement<X>)
+  void operator/=(X&& e) && {
+    update<detail::div_f>(std::forward<X>(e));
   }
 
  private:
+  template <class F, class X>
+  void update(X&& e) {
+    if constexpr (Operand<X>)
+      std::move(*this) = detail::combine<F>(leaf(y_), leaf(std::forward<X>(e)));
+    else if constexpr (requires { std::forward<X>(e).then(detail::combine<F>(leaf(y_), acc)); })
+      std::move(*this) = std::forward<X>(e).then(detail::combine<F>(leaf(y_), acc));
+    else
+      static_assert(detail::always_false<X>,
+                    "molmo: on(ctx, y) += s works where s is an expression or a matmul; store this statement first: "
+                    "on(ctx, t) = s, then on(ctx, y) += t");
+  }
+
   const Ctx& ctx_;
-  View<T, S, Memory> y_;
+  View<T, S, Memory, R, O> y_;
 };
 
 /// on(ctx, y) = expression or statement: calculates it with ctx and stores it in y.
-template <class Ctx, class T, class S, class M>
-[[nodiscard]] Target<Ctx, T, S, M> on(const Ctx& ctx, View<T, S, M> y) {
+template <class Ctx, class T, class S, class M, index_t R, index_t O>
+[[nodiscard]] Target<Ctx, T, S, M, R, O> on(const Ctx& ctx, View<T, S, M, R, O> y) {
   static_assert(!std::is_const_v<T>, "molmo: the target of on(ctx, y) is read-only");
   static_assert(std::is_same_v<M, typename Ctx::memory>,
                 "molmo: on(ctx, y): y lies in memory (host or device) that this backend does not reach");

@@ -6,6 +6,11 @@
 
 namespace molmo::inline v0::detail {
 
+template <class T, class S, class M, index_t R, index_t O>
+[[nodiscard]] constexpr View<const T, S, M, R, O> read_only(const View<T, S, M, R, O>& v) {
+  return v;
+}
+
 template <class X>
 [[nodiscard]] constexpr auto borrow(X&& x) {
   using B = std::remove_cvref_t<X>;
@@ -17,7 +22,7 @@ template <class X>
   if constexpr (is_tensor<B>)
     return std::as_const(x).view();
   else if constexpr (is_view<B>)
-    return View<const typename B::element, typename B::shape, typename B::memory>(x);
+    return read_only(x);
 }
 
 }  // namespace molmo::inline v0::detail

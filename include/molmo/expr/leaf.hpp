@@ -6,7 +6,7 @@
 #pragma once
 
 #include <molmo/core/tensor.hpp>
-#include <molmo/expr/acc.hpp>
+#include <molmo/expr/broadcast.hpp>
 
 #include <utility>
 
@@ -39,28 +39,35 @@ struct Strided {
 };
 
 /// A view inside an expression.
-template <class T, class S, class Memory>
+template <class T, class S, class Memory, index_t Stride = detail::dense_stride<S>,
+          index_t Outer = detail::even_outer<S>(Stride)>
 struct Leaf {
   static_assert(is_element<T>,
                 "molmo: expressions read float, double, bf16 and f16; other numbers would lose digits on the way "
                 "through float, so convert them yourself");
   using shape = S;
+  using view_type = View<const T, S, Memory, Stride, Outer>;
   static constexpr bool pointwise = true;
-  View<const T, S, Memory> view;
+  static constexpr bool flat = view_type::dense;  ///< element i is data[i]: a pass may walk over one long row
+  view_type view;
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return S::dynamic ? view.tokens() : index_t{-1}; }
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
-    return at.load(view.data + at.row * S::cols + at.col);
+    return at.load(view.row(at.row) + at.col);
   }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
-    if constexpr (S::rank == 1 && S::dynamic && !std::is_same_v<S, Root>)
+    constexpr bool whole = std::is_same_v<S, Root>;
+    if constexpr (whole && view_type::even)
+      return Strided<T, Spread::full>{view.data, view.stride()};
+    else if constexpr (!whole && S::rank == 1 && S::dynamic && flat && Root::rank == 2)
       return Strided<T, Spread::column>{view.data, 1};
-    else if constexpr (S::rank == 1 && !S::dynamic && !std::is_same_v<S, Root>)
+    else if constexpr (!whole && S::rank == 1 && !S::dynamic && S::cols == Root::cols)
       return Strided<T, Spread::row>{view.data, 0};
     else
-      return Strided<T, Spread::full>{view.data, S::cols};
+      return detail::placed<T, Root, detail::StridedLattice<S, Stride, Outer>, false>(
+          view.data, detail::lattice<S>(view.stride(), view.outer()));
   }
   template <class F>
   constexpr void each_leaf(F&& f) const {
@@ -88,12 +95,12 @@ struct Scalar {
   constexpr void each_leaf(F&&) const {}
 };
 
-template <class T, class S, class M>
-inline constexpr bool enable_expr<Leaf<T, S, M>> = true;
+template <class T, class S, class M, index_t R, index_t O>
+inline constexpr bool enable_expr<Leaf<T, S, M, R, O>> = true;
 template <class T>
 inline constexpr bool enable_expr<Scalar<T>> = true;
-template <class T, class S, class M>
-inline constexpr AccUse acc_use<Leaf<T, S, M>> = AccUse::no;
+template <class T, class S, class M, index_t R, index_t O>
+inline constexpr AccUse acc_use<Leaf<T, S, M, R, O>> = AccUse::no;
 template <class T>
 inline constexpr AccUse acc_use<Scalar<T>> = AccUse::no;
 
@@ -102,8 +109,8 @@ template <Expr E>
 [[nodiscard]] constexpr E leaf(const E& e) {
   return e;
 }
-template <class T, class S, class M>
-[[nodiscard]] constexpr Leaf<std::remove_const_t<T>, S, M> leaf(const View<T, S, M>& v) {
+template <class T, class S, class M, index_t R, index_t O>
+[[nodiscard]] constexpr Leaf<std::remove_const_t<T>, S, M, R, O> leaf(const View<T, S, M, R, O>& v) {
   return {v};
 }
 template <class T, index_t... D>

@@ -2,8 +2,8 @@
 // The inner nodes of expressions, Map1 ... Map3, and the operators + - * / that make them.
 //
 //   x + silu(gate) * up   is   Map2<add_f, Leaf, Map2<mul_f, Map1<silu_f, Leaf>, Leaf>>
-// Nothing is calculated here. Shapes combine by broadcasting: equal shapes, a scalar, a row (Shape<cols>) or a column
-// of one number per token (Shape<dyn>) beside rows of tokens; anything else is a compile error that shows both shapes.
+// Nothing is calculated here. Shapes combine by broadcasting (broadcast.hpp); those that do not fit are a compile error
+// that shows both.
 #pragma once
 
 #include <molmo/core/contract.hpp>
@@ -12,33 +12,6 @@
 
 namespace molmo::inline v0 {
 namespace detail {
-
-// May a number, a row or a column of shape A stand beside rows of shape B?
-template <class A, class B>
-constexpr bool spreads_over() {
-  const bool number = A::rank == 0;
-  const bool row = A::rank == 1 && !A::dynamic && B::rank > 1 && A::cols == B::cols;
-  const bool column = A::rank == 1 && A::dynamic && B::rank == 2 && B::dynamic;
-  return number || row || column;
-}
-
-// The shape of two operands together; void where they do not fit.
-template <class A, class B>
-constexpr auto broadcast_shape() {
-  if constexpr (std::is_same_v<A, B> || spreads_over<B, A>())
-    return A{};
-  else if constexpr (spreads_over<A, B>())
-    return B{};
-}
-
-template <class A, class B>
-struct Broadcast {
-  using type = decltype(broadcast_shape<A, B>());
-  static constexpr bool ok = !std::is_void_v<type>;
-};
-
-template <class A, class B>
-using broadcast_t = typename Broadcast<A, B>::type;
 
 MOLMO_HD constexpr bool same_tokens(index_t a, index_t b) { return a < 0 || b < 0 || a == b; }
 MOLMO_HD constexpr index_t either_tokens(index_t a, index_t b) { return a < 0 ? b : a; }

@@ -22,8 +22,8 @@ namespace detail::ask {
 
 struct Inherited {};  // what the functions below return: nearer than a parent's, less special than the backend's own
 
-template <class B, class T, class S, class E>
-Inherited assign(const B&, View<T, S>, const E&);
+template <class B, class T, class S, index_t R, index_t O, class E>
+Inherited assign(const B&, View<T, S, Host, R, O>, const E&);
 template <class B, class R, class E>
 Inherited reduce_all(const B&, R, const E&);
 template <class B, class R, class T, class S, class E>

@@ -128,7 +128,7 @@ MOLMO_NOINLINE void multiply_apart(const Ctx& ctx, const Rows& x, const Product<
 template <class SX, class SW, class E>
 class [[nodiscard]] Matmul {
  public:
-  Matmul(View<const float, SX> x, Weight<SW> w, E e) : x_(x), w_(w), e_(e) {}
+  Matmul(const Rows& x, Weight<SW> w, E e) : x_(x), w_(w), e_(e) {}
   Matmul(const Matmul&) = delete;
   Matmul& operator=(const Matmul&) = delete;
 
@@ -147,25 +147,25 @@ class [[nodiscard]] Matmul {
     }
   }
 
-  template <class Ctx, class T, class SY>
-  void run(const Ctx& ctx, View<T, SY> y) const {
+  /// Rows of y may lie evenly apart.
+  template <class Ctx, class T, class SY, index_t R>
+  void run(const Ctx& ctx, View<T, SY, Host, R> y) const {
     static_assert(is_element<T>, "molmo: the target of a matmul is float, double, bf16 or f16");
     [[maybe_unused]] matmul_output_mismatch<SY::cols, SW::static_rows> output;
     static_assert(SX::dynamic == SY::dynamic && SX::static_rows == SY::static_rows,
                   "molmo: the target of matmul(x, w) has as many rows as x");
     if constexpr (SX::dynamic)
-      expects(x_.tokens() == y.tokens(), "molmo: on(ctx, y) = matmul(x, w): y and x have different numbers of tokens");
+      expects(x_.m == y.rows(), "molmo: on(ctx, y) = matmul(x, w): y and x have different numbers of tokens");
     static_assert(std::is_same_v<broadcast_t<typename E::shape, SY>, SY>,
                   "molmo: the epilogue of a matmul has another shape than its target");
     check_pass(y, e_);
     const auto flat = e_.template erased<SY>();
     using Flat = std::remove_cvref_t<decltype(flat)>;
-    multiply_apart(ctx, Rows{x_.data, x_.rows(), SX::cols, SX::cols},
-                   Product<T, Flat>{w_.matrix(), y.data, SY::cols, flat});
+    multiply_apart(ctx, x_, Product<T, Flat>{w_.matrix(), y.data, y.stride(), flat});
   }
 
  private:
-  View<const float, SX> x_;
+  Rows x_;
   Weight<SW> w_;
   E e_;
 };
@@ -184,11 +184,15 @@ template <class X, class SW>
   using V = std::remove_cvref_t<decltype(v)>;
   static_assert(std::is_same_v<typename V::element, float>, "molmo: the activations of a matmul are float");
   [[maybe_unused]] matmul_inner_mismatch<V::shape::cols, SW::cols> inner;
-  return detail::Matmul<typename V::shape, SW, Acc>(v, w, acc);
+  static_assert(V::even && std::is_same_v<typename V::memory, Host>,
+                "molmo: matmul(x, w): the rows of x are evenly apart in host memory; store x first");
+  return detail::Matmul<typename V::shape, SW, Acc>(Rows{v.data, v.rows(), V::cols(), v.stride()}, w, acc);
 }
 template <class X, class W>
   requires(is_tensor<std::remove_cvref_t<W>> || is_view<std::remove_cvref_t<W>>)
 [[nodiscard]] auto matmul(X&& x MOLMO_LIFETIMEBOUND, W&& w MOLMO_LIFETIMEBOUND) {
+  static_assert(std::remove_cvref_t<decltype(detail::borrow(std::forward<W>(w)))>::dense,
+                "molmo: matmul(x, w): the rows of the weights w follow each other; store w first");
   return matmul(std::forward<X>(x), Weight<typename std::remove_cvref_t<W>::shape>(detail::borrow(std::forward<W>(w))));
 }
 
