@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // on(ctx, y) = e: what may overlap, what is refused, and that nothing is written when it is.
+#include <molmo/core/views.hpp>
 #include <molmo/expr/assign.hpp>
 
 #include "expr/fixtures.hpp"
@@ -128,4 +129,75 @@ TEST_CASE("a pass does not touch what lies beside its target") {
       CHECK((narrow[0] == -7 && narrow[n + 1] == -7));
       CHECK((y[1] == x[0] + 1 && y[n] == x[n - 1] + 1));
     });
+}
+
+TEST_CASE("slices of columns are targets; what lies between them stays") {
+  const auto check = [&]<class T>(T) {
+    fixtures::for_each_backend([&](const auto& cpu) {
+      Numbers<T> x(700 * 53, 44);
+      const Numbers<T> before = x;
+      const auto all = x.template tokens<53>();
+      on(cpu, columns<3, 20>(all)) = columns<23, 20>(all);  // side by side: apart
+      for (index_t i = 0; i < x.size(); ++i) {
+        const index_t c = i % 53;
+        REQUIRE(x[i] == before[c >= 3 && c < 23 ? i + 20 : i]);
+      }
+      x = before;
+      on(cpu, columns<3, 20>(all)) *= 2;  // the same place
+      on(cpu, heads<2>(columns<23, 30>(all))) = heads<2>(columns<23, 30>(all)) * 4;
+      for (index_t i = 0; i < x.size(); ++i) {
+        const float by = i % 53 < 3 ? 1 : i % 53 < 23 ? 2 : 4;
+        REQUIRE(static_cast<float>(x[i]) == by * static_cast<float>(before[i]));
+      }
+      x = before;
+      on(cpu, columns<0, 1>(every(all, 2, 1))) = 7;
+      for (index_t i = 0; i < x.size(); ++i)
+        REQUIRE(static_cast<float>(x[i]) == (i % 106 == 53 ? 7.0f : static_cast<float>(before[i])));
+    });
+  };
+  check(float{});
+  check(double{});
+  check(bf16{});
+}
+
+TEST_CASE("slices that overlap at another index are refused, and nothing is written") {
+  Numbers<float> x(10 * 16, 45);
+  const Numbers<float> before = x;
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    const auto all = x.tokens<16>();
+    CHECK(has(refusal([&] { on(cpu, columns<0, 4>(all)) = columns<3, 4>(all); }), "overlaps"));
+    CHECK(has(refusal([&] { on(cpu, columns<0, 4>(all)) = columns<0, 4>(all.slice(0, 9)); }), "tokens"));
+    CHECK(has(refusal([&] { on(cpu, columns<0, 4>(all.slice(0, 9))) = columns<0, 4>(all.slice(1, 9)); }), "overlaps"));
+    CHECK(has(refusal([&] { on(cpu, every(all, 2)) = all.slice(0, 5) * 1; }), "overlaps"));
+    CHECK(has(refusal([&] { on(cpu, columns<0, 4>(all)) = all.data[0] * columns<0, 1>(all); }), "overlaps"));
+    const View<float, Shape<dyn, 16>, Host, 8> windows(x.data(), 9);  // each shares half of the one before
+    CHECK(has(refusal([&] { on(cpu, windows) = 0; }), "overlap"));
+    CHECK(x.same_bits(before));
+    CHECK(refusal([&] { on(cpu, every(all, 2)) = every(all, 2, 1) * 1; }) == "");
+    x = before;
+  });
+}
+
+TEST_CASE("+= -= *= /= are one pass with the target as first operand") {
+  fixtures::for_each_backend([&](const auto& cpu) {
+    Numbers<float> y(7 * 37, 46), x(7 * 37, 47), row(37, 48), column(7, 49), want(7 * 37);
+    for (index_t i = 0; i < y.size(); ++i) {
+      float v = y[i];
+      v = v + x[i];
+      v = v - row[i % 37];
+      v = v * column[i / 37];
+      v = v / 4;
+      want[i] = v;
+    }
+    on(cpu, y.tokens<37>()) += x.tokens<37>();
+    on(cpu, y.tokens<37>()) -= row.fixed<37>();
+    on(cpu, y.tokens<37>()) *= column.tokens();
+    on(cpu, y.tokens<37>()) /= 4;
+    CHECK(y.same_bits(want));
+    Tensor<double, 5> d;
+    on(cpu, d) += 1e-9;
+    on(cpu, d) -= 1;
+    for (index_t i = 0; i < 5; ++i) CHECK(d[i] == 1e-9 - 1);
+    CHECK(has(refusal([&] { on(cpu, y.tokens().slice(0, 50)) += y.tokens().slice(1, 50); }), "overlaps"));
+  });
 }
