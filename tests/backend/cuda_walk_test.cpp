@@ -2,6 +2,8 @@
 // All threads of a GPU grid, played one after another on the host: every element once, packs on whole chunks, rows,
 // columns and tails in their places, reductions in one fixed order.
 #include <molmo/backend/cuda_walk.hpp>
+#include <molmo/core/views.hpp>
+#include <molmo/expr/transpose.hpp>
 
 #include "expr/fixtures.hpp"
 #include "support/catch.hpp"
@@ -259,4 +261,58 @@ TEST_CASE("reductions of rows, and of everything where a row or a column broadca
   check(std::integral_constant<index_t, 128>{}, 40);
   check(std::integral_constant<index_t, 4096>{}, 7);
   check(std::integral_constant<index_t, 16>{}, 3000);
+}
+
+namespace {
+
+// The same for a target whose rows lie apart.
+template <class V, class E>
+Walk play_rows(const V& y, const E& e) {
+  using T = typename V::element;
+  using S = typename V::shape;
+  constexpr int pack = pack_size<T, E>;
+  const auto flat = e.template erased<S>();
+  const Walk w = make_walk(y.rows(), S::cols, pack, detail::rows_on_chunks(y) && detail::on_chunks<S>(y.data, e));
+  for_each_worker(make_grid(w, pack, 7),
+                  [&](const Worker& me) { pass_share<pack>(flat, detail::target_rows(y), w, me); });
+  return w;
+}
+
+template <class T, index_t D>
+void check_rows_apart(index_t shift, bool packs) {
+  constexpr index_t n = 11;
+  Chunked<T> x(n * 64, 21, shift), y(n * 64, 22, shift);
+  const auto in = heads<2>(columns<16, 2 * D>(x.template tokens<64>()));
+  const auto out = heads<2>(columns<0, 2 * D>(y.template tokens<64>()));
+  const Walk w = play_rows(out, leaf(in) * 2);
+  CHECK((w.packed > 0) == packs);
+  for (index_t t = 0; t < n; ++t)
+    for (index_t c = 0; c < 2 * D; ++c) REQUIRE(y[t * 64 + c] == T(2 * static_cast<float>(x[t * 64 + 16 + c])));
+  const auto rows = columns<32, D>(y.template tokens<64>());
+  CHECK((play_rows(rows, leaf(head(in, 1)) + head(in, 0)).packed > 0) == packs);
+  for (index_t t = 0; t < n; ++t)
+    for (index_t c = 0; c < D; ++c)
+      REQUIRE(y[t * 64 + 32 + c] ==
+              T(static_cast<float>(x[t * 64 + 16 + D + c]) + static_cast<float>(x[t * 64 + 16 + c])));
+}
+
+}  // namespace
+
+TEST_CASE("rows that lie apart are read and written in packs where all of them begin on chunks") {
+  check_rows_apart<float, 8>(0, true);
+  check_rows_apart<float, 8>(1, false);
+  check_rows_apart<float, 6>(0, false);
+  check_rows_apart<bf16, 16>(0, true);
+  check_rows_apart<bf16, 12>(0, false);
+  check_rows_apart<double, 8>(0, false);
+}
+
+TEST_CASE("what spreads and what is transposed is not read in packs, and does not hinder them") {
+  Chunked<float> x(6 * 24, 23), column(6, 24, 1), head_numbers(3, 25, 1), w(8 * 3, 26, 1), y(6 * 24, 27);
+  const View<float, Shape<3, 1>> per_head(head_numbers.data());
+  const View<float, Shape<8, 3>> weight(w.data());
+  const auto e = x.tokens<3, 8>() * column.tokens() + per_head + transpose(weight);
+  CHECK(play_pass(y.tokens<3, 8>(), e, 3).packed == 8);
+  for (index_t i = 0; i < 6 * 24; ++i)
+    REQUIRE(y[i] == x[i] * column[i / 24] + head_numbers[i / 8 % 3] + w[i % 8 * 3 + i / 8 % 3]);
 }

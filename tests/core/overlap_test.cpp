@@ -97,6 +97,18 @@ TEST_CASE("two column slices of one tensor are apart, shifted ones are not") {
   CHECK(detail::apart(Four(p, 0), Four(p, 9)));
 }
 
+TEST_CASE("heads side by side, and halves of heads, are apart") {
+  float* const p = memory.data();
+  using Heads = View<float, Shape<dyn, 3, 4>, Host, 4, 40>;
+  using Halves = View<float, Shape<dyn, 3, 2>, Host, 4, 40>;
+  CHECK(detail::apart(Heads(p, 9), Heads(p + 12, 9)));
+  CHECK_FALSE(detail::apart(Heads(p, 9), Heads(p + 8, 9)));
+  CHECK(detail::apart(Halves(p, 9), Halves(p + 2, 9)));
+  CHECK_FALSE(detail::apart(Halves(p, 9), Halves(p + 1, 9)));
+  CHECK(detail::apart(Halves(p, 9), Heads(p + 12, 9)));
+  CHECK_FALSE(detail::apart(Halves(p, 9), Heads(p, 9)));
+}
+
 TEST_CASE("the same place is the same elements at the same distances") {
   float* const p = memory.data();
   using Late = View<float, Shape<dyn, 4>, Host, dyn>;

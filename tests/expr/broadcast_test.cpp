@@ -15,7 +15,8 @@ namespace {
 constexpr index_t heads_count = 3;
 
 template <class A, class B, class Want>
-constexpr bool give = std::is_same_v<detail::broadcast_t<A, B>, Want>&& std::is_same_v<detail::broadcast_t<B, A>, Want>;
+constexpr bool give =
+    std::is_same_v<detail::broadcast_t<A, B>, Want> && std::is_same_v<detail::broadcast_t<B, A>, Want>;
 template <class A, class B>
 constexpr bool differ = !detail::Broadcast<A, B>::ok && !detail::Broadcast<B, A>::ok;
 

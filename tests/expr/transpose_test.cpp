@@ -22,8 +22,7 @@ TEST_CASE("a static matrix, transposed, alone and in an expression") {
       for (index_t r = 0; r < 19; ++r)
         for (index_t c = 0; c < 37; ++c)
           REQUIRE(static_cast<float>(y[r * 37 + c]) ==
-                  static_cast<float>(
-                      T(2 * static_cast<float>(w[c * 19 + r]) - static_cast<float>(row[c]))));
+                  static_cast<float>(T(2 * static_cast<float>(w[c * 19 + r]) - static_cast<float>(row[c]))));
     });
   };
   check(float{});
@@ -50,8 +49,7 @@ TEST_CASE("the last two axes of every token; of slices; a column of columns") {
     on(cpu, y.tokens<4, 3>()) = transpose(part) + transpose(x.fixed<3, 4>());
     for (index_t t = 0; t < 6; ++t)
       for (index_t a = 0; a < 4; ++a)
-        for (index_t b = 0; b < 3; ++b)
-          REQUIRE(y[(t * 4 + a) * 3 + b] == x[t * 40 + 5 + b * 4 + a] + x[b * 4 + a]);
+        for (index_t b = 0; b < 3; ++b) REQUIRE(y[(t * 4 + a) * 3 + b] == x[t * 40 + 5 + b * 4 + a] + x[b * 4 + a]);
     CHECK(max_of(cpu, transpose(part)) == max_of(cpu, part));
   });
 }

@@ -26,8 +26,8 @@ namespace detail {
 inline constexpr index_t blocks_per_multiprocessor = 32;
 
 // (The architectures are part of each kernel's name, so that units compiled for others do not share it.)
-template <int N, class Archs, class T, class E>
-__global__ void __launch_bounds__(cuda_threads) cuda_pass(const __grid_constant__ E e, T* y, const Walk w) {
+template <int N, class Archs, class Y, class E>
+__global__ void __launch_bounds__(cuda_threads) cuda_pass(const __grid_constant__ E e, Y y, const Walk w) {
   const Worker me{static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x,
                   static_cast<index_t>(blockIdx.y) * blockDim.y + threadIdx.y,
                   static_cast<index_t>(gridDim.x) * blockDim.x, static_cast<index_t>(gridDim.y) * blockDim.y};
@@ -86,10 +86,10 @@ bool cuda_launch(const BasicCuda<Archs>& cuda, const char* what, dim3 blocks, di
   return cuda.note(cudaLaunchKernelEx(&config, kernel, std::forward<A>(a)...), what);
 }
 
-// The walk over all elements of e, flattened to one row where nothing broadcasts.
-template <int N, class E, class Root>
+// The walk over all elements of e, flattened to one row where nothing broadcasts or lies apart.
+template <int N, class E, class Root, bool Apart = false>
 Walk walk_over(index_t rows, bool aligned) {
-  if constexpr (broadcasts<E, Root>())
+  if constexpr (Apart || broadcasts<E, Root>())
     return make_walk(rows, Root::cols, N, aligned);
   else
     return make_walk(rows * Root::cols > 0 ? 1 : 0, rows * Root::cols, N, aligned);
@@ -97,17 +97,26 @@ Walk walk_over(index_t rows, bool aligned) {
 
 }  // namespace detail
 
-/// One kernel. Errors: cuda.status().
-template <class Archs, class T, class S, class E>
-void assign(const BasicCuda<Archs>& cuda, View<T, S, Device> y, const E& e) {
+/// One kernel. Errors: cuda.status(). Rows of y may lie apart.
+template <class Archs, class T, class S, index_t R, index_t O, class E>
+void assign(const BasicCuda<Archs>& cuda, View<T, S, Device, R, O> y, const E& e) {
+  constexpr bool apart = !View<T, S, Device, R, O>::dense;
   constexpr int pack = pack_size<T, E>;
   const auto flat = e.template erased<S>();
   using Flat = std::remove_const_t<decltype(flat)>;
-  const Walk w = detail::walk_over<pack, E, S>(y.rows(), detail::on_chunks<S>(y.data, e));
+  const bool aligned = detail::rows_on_chunks(y) && detail::on_chunks<S>(y.data, e);
+  const Walk w = detail::walk_over<pack, E, S, apart>(y.rows(), aligned);
   const GridSize g = make_grid(w, pack, cuda.multiprocessors() * detail::blocks_per_multiprocessor);
   if (g.blocks_x == 0) return;
-  detail::cuda_launch(cuda, "on(cuda, y) = e could not be queued", dim3(g.blocks_x, g.blocks_y),
-                      dim3(g.threads_x, g.threads_y), detail::cuda_pass<pack, Archs, T, Flat>, flat, y.data, w);
+  const auto launch = [&](auto target) {
+    detail::cuda_launch(cuda, "on(cuda, y) = e could not be queued", dim3(g.blocks_x, g.blocks_y),
+                        dim3(g.threads_x, g.threads_y), detail::cuda_pass<pack, Archs, decltype(target), Flat>, flat,
+                        target, w);
+  };
+  if constexpr (apart)
+    launch(detail::target_rows(y));
+  else
+    launch(y.data);
 }
 
 /// One block per row.

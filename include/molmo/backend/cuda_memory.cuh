@@ -102,6 +102,7 @@ template <class Archs, class To, class From>
 result<void> copy(const BasicCuda<Archs>& cuda, To&& to, const From& from) {
   const auto from_view = leaf(from).view;
   using Source = std::remove_cvref_t<decltype(from_view)>;
+  static_assert(Source::dense, "molmo: copy(cuda, to, from) copies rows that follow each other; store from first");
   using Sink = View<typename Source::element, typename Source::shape,
                     typename std::remove_cvref_t<decltype(leaf(to).view)>::memory>;
   if constexpr (!std::is_convertible_v<To&, Sink>) {

@@ -9,18 +9,12 @@
 // A reduction has its order from its sizes alone, never from the GPU that runs it.
 #pragma once
 
-#include <molmo/backend/cuda_pack.hpp>
+#include <molmo/backend/cuda_rows.hpp>
 #include <molmo/expr/reduce.hpp>
 
 #include <cstdint>
 
 namespace molmo::inline v0 {
-
-/// What is walked over.
-struct Walk {
-  index_t rows = 0, cols = 0;
-  index_t packed = 0;  ///< columns that are read in packs, a multiple of their size
-};
 
 /// Threads of a block, and blocks.
 struct GridSize {
@@ -47,20 +41,6 @@ constexpr unsigned power_of_2_within(index_t n, unsigned low, unsigned high) {
   return p;
 }
 
-constexpr bool on_chunk(std::uintptr_t address) { return address % sizeof(Chunk) == 0; }
-
-// True where y and every operand that is read in packs begin at a multiple of 16 bytes; Root is the shape of the walk.
-template <class Root, class T, class E>
-bool on_chunks(const T* y, const E& e) {
-  bool all = on_chunk(reinterpret_cast<std::uintptr_t>(y));
-  e.each_leaf([&](const auto& operand) {
-    using S = typename std::remove_cvref_t<decltype(operand)>::shape;
-    constexpr bool column = S::rank == 1 && S::dynamic && !std::is_same_v<S, Root>;
-    if (!column) all = all && on_chunk(reinterpret_cast<std::uintptr_t>(operand.view.data));
-  });
-  return all;
-}
-
 }  // namespace detail
 
 /// The walk over rows x cols in packs of `pack`, if all addresses are on_chunks. Rows after the first must begin
@@ -85,26 +65,27 @@ bool on_chunks(const T* y, const E& e) {
   return g;
 }
 
-/// The pass y = e as one thread runs it.
-template <int N, class T, class E>
-MOLMO_INLINE void pass_share(const E& e, T* y, const Walk& w, const Worker& me) {
+/// The pass y = e as one thread runs it; y is a pointer to rows that follow each other, or TargetRows.
+template <int N, class Y, class E>
+MOLMO_INLINE void pass_share(const E& e, Y y, const Walk& w, const Worker& me) {
   using F = std::conditional_t<N == 1, double, float>;
 #if defined(__CUDA_ARCH__)
 #pragma unroll 1
 #endif
   for (index_t r = me.y; r < w.rows; r += me.y_step) {
+    auto* const row = detail::row_of(y, w, r);
     if constexpr (N > 1) {
 #if defined(__CUDA_ARCH__)
 #pragma unroll 1  // few registers, so that many threads have loads under way
 #endif
       for (index_t c = me.x * N; c < w.packed; c += me.x_step * N)
-        e.eval(LanesAt<Pack<N>>{r, c, Pack<N>{}}).store(y + r * w.cols + c);
+        e.eval(LanesAt<Pack<N>>{r, c, Pack<N>{}}).store(row + c);
     }
 #if defined(__CUDA_ARCH__)
 #pragma unroll 1
 #endif
     for (index_t c = w.packed + me.x; c < w.cols; c += me.x_step)
-      y[r * w.cols + c] = static_cast<T>(e.eval(ScalarAt<F>{r, c, F{}}));
+      row[c] = static_cast<std::remove_reference_t<decltype(*row)>>(e.eval(ScalarAt<F>{r, c, F{}}));
   }
 }
 

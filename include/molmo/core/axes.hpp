@@ -58,8 +58,8 @@ constexpr Axes swap_last(Axes a) {
   return a;
 }
 
-template <class Holder, std::size_t... I>
-Shape<Holder::axes.size[I]...> shape_from(std::index_sequence<I...>);
+template <class Holder, std::size_t... Axis>
+Shape<Holder::axes.size[Axis]...> shape_from(std::index_sequence<Axis...>);
 
 /// The shape of Holder::axes.
 template <class Holder>

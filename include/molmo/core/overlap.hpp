@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Do two pieces of memory overlap? What a statement asks of its target and its operands before it writes anything.
 //
-// Rows that lie apart may interleave: columns<0, 4>(x) and columns<4, 4>(x) share no element. All distances within a
-// view are multiples of one grid g, so a row of a and a row of b can meet only where a multiple of g lies less than a
-// row's width from the distance of their first elements. That answer is never "apart" where they meet.
+// Rows that lie apart may interleave: columns<0, 4>(x) and columns<4, 4>(x) share no element. Pieces of a view (entries of
+// its first axis, or rows) begin at multiples of a grid g, so pieces of two views can meet only where a multiple of g is
+// less than a piece's width from the distance of the first ones. The answer is never "apart" where they meet.
 #pragma once
 
 #include <molmo/core/contract.hpp>
@@ -33,10 +33,14 @@ struct Extent {
          b0 + static_cast<std::uintptr_t>(b.bytes) <= a0;
 }
 
-/// Rows of `row` bytes within `all`, at distances that are multiples of `grid` bytes (0: one row).
+/// Pieces of `bytes` bytes at distances that are multiples of `grid` bytes (0: one piece).
+struct Pieces {
+  index_t bytes = 0, grid = 0;
+};
+/// What lies within `all`: entries of the first axis, and the rows under them.
 struct Footprint {
   Extent all;
-  index_t row = 0, grid = 0;
+  Pieces entries, rows;
 };
 
 [[nodiscard]] constexpr index_t common_divisor(index_t a, index_t b) {
@@ -48,16 +52,21 @@ struct Footprint {
   return a;
 }
 
+/// No piece of one meets a piece of the other, the first of b being `distance` bytes after the first of a.
+[[nodiscard]] constexpr bool pieces_apart(const Pieces& a, const Pieces& b, index_t distance) {
+  const index_t low = distance - a.bytes, high = distance + b.bytes;  // they meet at multiples between these
+  const index_t grid = common_divisor(a.grid, b.grid);
+  if (grid == 0) return low >= 0 || high <= 0;
+  const index_t rest = (low % grid + grid) % grid;
+  return low - rest + grid >= high;
+}
+
 /// No byte is in a row of both, as far as extents and grids tell.
 [[nodiscard]] MOLMO_NOINLINE inline bool apart(const Footprint& a, const Footprint& b) {
   if (apart(a.all, b.all)) return true;
   const auto a0 = reinterpret_cast<std::uintptr_t>(a.all.first), b0 = reinterpret_cast<std::uintptr_t>(b.all.first);
   const auto distance = static_cast<index_t>(b0 - a0);
-  const index_t low = distance - a.row, high = distance + b.row;  // rows meet at multiples between them
-  const index_t grid = common_divisor(a.grid, b.grid);
-  if (grid == 0) return low >= 0 || high <= 0;
-  const index_t rest = (low % grid + grid) % grid;
-  return low - rest + grid >= high;
+  return pieces_apart(a.entries, b.entries, distance) || pieces_apart(a.rows, b.rows, distance);
 }
 
 /// Where the elements of a view lie.
@@ -65,10 +74,10 @@ template <class T, class S, class M, index_t R, index_t O>
 [[nodiscard]] Footprint footprint(const View<T, S, M, R, O>& v) {
   constexpr index_t each = rows_per_entry<S>;
   constexpr auto bytes = static_cast<index_t>(sizeof(T));
-  const index_t entries = v.rows() / each;
-  const index_t last = entries > 0 ? (entries - 1) * v.outer() + (each - 1) * v.stride() + S::cols : index_t{0};
-  const index_t grid = common_divisor(entries > 1 ? v.outer() : 0, each > 1 ? v.stride() : 0);
-  return {{v.data, last * bytes}, S::cols * bytes, grid * bytes};
+  const index_t count = v.rows() / each, outer = count > 1 ? v.outer() * bytes : 0;
+  const index_t row = S::cols * bytes, stride = each > 1 ? v.stride() * bytes : 0;
+  const index_t entry = (each - 1) * stride + row;
+  return {{v.data, count > 0 ? (count - 1) * outer + entry : 0}, {entry, outer}, {row, common_divisor(outer, stride)}};
 }
 
 /// No element of one view shares a byte with an element of the other.
@@ -92,8 +101,7 @@ template <class T, class S, class M, index_t R, index_t O>
     return true;
   } else {
     constexpr index_t each = rows_per_entry<S>;
-    return (each == 1 || y.stride() >= S::cols) &&
-           (y.rows() <= each || y.outer() >= (each - 1) * y.stride() + S::cols);
+    return (each == 1 || y.stride() >= S::cols) && (y.rows() <= each || y.outer() >= (each - 1) * y.stride() + S::cols);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Views of views and of tensors: pieces, and other ways to read the same elements. Nothing is copied.
 //
-//   columns<128, 64>(x)     [n, D]    -> [n, 64]      columns 128 ... 191; columns<64>(x, first) where first is known late
+//   columns<128, 64>(x)     [n, D]    -> [n, 64]      columns 128 ... 191; columns<64>(x, first): first of the run time
 //   heads<16>(x)            [n, D]    -> [n, 16, d]   the row as 16 heads
 //   join_heads(x)           [n, H, d] -> [n, H * d]   and back
 //   head(x, 2)              [n, H, d] -> [n, d]       the third head of every token
@@ -10,7 +10,7 @@
 //   token(x, 3)             [n, D]    -> [D]          one token
 //   rows<4, 8>(w)           [N, K]    -> [8, K]       rows 4 ... 11 of a static shape
 //   reshape<Shape<...>>(x)                            the same elements in the same order under other sizes
-// Sizes that are known late are contracts (contract_error). transpose(x), which moves elements, is in expr/transpose.hpp.
+// Sizes of the run time are contracts (contract_error). transpose(x), which moves elements: expr/transpose.hpp.
 #pragma once
 
 #include <molmo/core/axes.hpp>
@@ -36,8 +36,10 @@ template <class X>
   if constexpr (is_view<B>) {
     return x;
   } else {
-    static_assert(requires { x.view(); }, "molmo: columns, heads, reshape and their like cut views and tensors; store "
-                                          "what is calculated first: on(ctx, t) = e, then cut t");
+    static_assert(
+        requires { x.view(); },
+        "molmo: columns, heads, reshape and their like cut views and tensors; store "
+        "what is calculated first: on(ctx, t) = e, then cut t");
     static_assert(std::is_lvalue_reference_v<X>,
                   "molmo: this tensor is gone at the end of the line, and its views with it; give it a name");
     return x.view();
@@ -143,13 +145,14 @@ template <class X>
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
-  static_assert(S::rank > (S::dynamic ? 2 : 1), "molmo: head(x, h): x has no axis of heads; write head(heads<H>(x), h)");
+  static_assert(S::rank > (S::dynamic ? 2 : 1),
+                "molmo: head(x, h): x has no axis of heads; write head(heads<H>(x), h)");
   constexpr index_t count = detail::axes_of<S>.size[S::rank - 2];
   expects(h >= 0 && h < count, "molmo: head(x, h): x has no such head");
   using Y = detail::shape_of<detail::Without<S, S::rank - 2>>;
   constexpr index_t stride = detail::stride_of<V>;
-  return detail::lay<V, Y, stride == dyn ? dyn : stride * count, detail::outer_of<V>>(v.data + h * v.stride(),
-                                                                                    v.tokens(), v.outer());
+  return detail::lay < V, Y, stride == dyn ? dyn : stride * count,
+         detail::outer_of < V >> (v.data + h * v.stride(), v.tokens(), v.outer());
 }
 
 /// Tokens [first, first + count).
@@ -157,7 +160,8 @@ template <class X>
 [[nodiscard]] constexpr auto slice(X&& x MOLMO_LIFETIMEBOUND, index_t first, index_t count) {
   const auto v = detail::view_of_operand(x);
   static_assert(detail::viewed<X>::shape::dynamic, "molmo: slice(x, first, count): x has no tokens; see rows<..>(x)");
-  expects(first >= 0 && count >= 0 && first <= v.tokens() - count, "molmo: slice(x, first, count): x has no such tokens");
+  expects(first >= 0 && count >= 0 && first <= v.tokens() - count,
+          "molmo: slice(x, first, count): x has no such tokens");
   return v.slice(first, count);
 }
 

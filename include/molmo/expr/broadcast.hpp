@@ -2,8 +2,8 @@
 // How shapes combine. Axes stand beside each other from the last one on; an axis of size 1, or one that is not there,
 // spreads over the other's size. Two operands that both have tokens begin with them: there the missing axes follow.
 //
-//   [n, H, d]  beside  [d], [H, d], [1, d], [H, 1]  (the same for every token)    and  [n], [n, H], [n, 1, d], a number
-// rows_beside says where the rows of such an operand lie, seen from the rows of the walk: kernels know rows x cols only.
+//   [n, H, d]   beside   [d], [H, d], [H, 1]  (the same for every token),   [n], [n, H], [n, 1, d]
+// rows_beside says where the rows of such an operand lie, seen from the rows of the walk: kernels know rows x columns.
 #pragma once
 
 #include <molmo/core/axes.hpp>
@@ -185,8 +185,8 @@ template <class T, class Root, class Known, bool Across>
 constexpr auto placed(const T* data, const Lattice& now) {
   constexpr RowPlaces known = rows_beside(Known::known, walk_axes<Root>);
   static_assert(known.ok,
-                "molmo: an operand spreads over more than two of the axes at once; store it in the shape of the target");
-  return Placed<T, known.across == 0, Across && known.across != 0>{data, rows_beside(now, walk_axes<Root>)};
+                "molmo: an operand spreads over axes on both sides of one that it has; store it in the target's shape");
+  return Placed < T, known.across == 0, Across && known.across != 0 > {data, rows_beside(now, walk_axes<Root>)};
 }
 
 }  // namespace detail

@@ -2,8 +2,8 @@
 // transpose(x): the last two axes of x in the other order, [N, K] -> [K, N], [n, A, B] -> [n, B, A].
 //
 //   on(cpu, y) = transpose(w) * 2;        y may not overlap w: its elements move
-// An operand, not a view: its neighbours lie apart in memory, so they are gathered one by one. Where a transposed matrix
-// is read more than once, store it.
+// An operand, not a view: its neighbours lie apart in memory, so they are gathered one by one. What is read more than
+// once is better stored.
 #pragma once
 
 #include <molmo/core/views.hpp>
