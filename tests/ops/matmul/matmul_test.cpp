@@ -2,6 +2,8 @@
 // The meaning of matmul (Reference) against loops written here, the statement on(ctx, y) = matmul(x, w), and its
 // epilogues.
 #include <molmo/core/tensor.hpp>
+#include <molmo/core/views.hpp>
+#include <molmo/expr/eval.hpp>
 #include <molmo/ops/matmul/matmul.hpp>
 
 #include "support/compare.hpp"
@@ -171,4 +173,36 @@ TEST_CASE("matmul_cost: twice the multiply-adds, every byte once") {
   const WeightMatrix w{nullptr, format_id<Bf16>, 3, 5};
   CHECK(matmul_cost(7, w).flops == 2.0 * 7 * 3 * 5);
   CHECK(matmul_cost(7, w).bytes == 3.0 * 5 * 2 + 4.0 * 7 * (3 + 5));
+}
+
+TEST_CASE("rows of x and of y may lie apart; += and -= are epilogues") {
+  Random random(12);
+  Tensor<float, dyn, 40> wide(6);
+  Tensor<float, dyn, 30> out(6);
+  X x(6);
+  Y y(6), start(6);
+  W w;
+  fill(wide, random), fill(out, random), fill(w, random), fill(start, random);
+  const Reference cpu;
+  on(cpu, x) = columns<7, K>(wide);
+  on(cpu, y) = matmul(x, w);
+  const Tensor<float, dyn, 30> before = eval(cpu, out.view() * 1);
+
+  on(cpu, columns<5, N>(out)) = matmul(columns<7, K>(wide), w);
+  for (index_t t = 0; t < 6; ++t)
+    for (index_t c = 0; c < 30; ++c) CHECK(out(t, c) == (c >= 5 && c < 5 + N ? y(t, c - 5) : before(t, c)));
+  const auto every_second = every(columns<7, K>(wide), 2);
+  on(cpu, slice(y, 0, 3)) = matmul(every_second, w);
+  for (index_t c = 0; c < N; ++c) CHECK(y(2, c) == out(4, 5 + c));
+
+  on(cpu, y) = start;
+  on(cpu, y) += matmul(x, w);
+  for (index_t i = 0; i < y.size(); ++i) CHECK(y[i] == out(i / N, 5 + i % N) + start[i]);
+  on(cpu, y) = start;
+  on(cpu, y) -= matmul(x, w).then(acc * 2);
+  for (index_t i = 0; i < y.size(); ++i) CHECK(y[i] == start[i] - out(i / N, 5 + i % N) * 2);
+
+  // Rows of y in the rows of x, elsewhere in them, are still an overlap where columns meet, and only there.
+  const auto xs = columns<0, K>(wide);
+  CHECK_THROWS_AS((on(cpu, columns<K - 1, N>(wide)) = matmul(xs, w)), contract_error);
 }
