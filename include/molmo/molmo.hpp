@@ -12,8 +12,11 @@
 #include <molmo/core/config.hpp>
 #include <molmo/core/result.hpp>
 #include <molmo/core/tensor.hpp>
+#include <molmo/core/views.hpp>
 #include <molmo/expr/assign.hpp>
+#include <molmo/expr/eval.hpp>
 #include <molmo/expr/reduce.hpp>
+#include <molmo/expr/transpose.hpp>
 #include <molmo/models/llm.hpp>
 #include <molmo/ops/sample/sample.hpp>
 #include <molmo/ops/softmax/softmax.hpp>

@@ -2,7 +2,7 @@
 // Operands of fewer axes, and operands whose rows lie apart, beside full ones: every element is found where plain loops
 // over the axes find it, exactly, on every backend.
 #include <molmo/core/views.hpp>
-#include <molmo/expr/assign.hpp>
+#include <molmo/expr/reduce.hpp>
 
 #include "expr/fixtures.hpp"
 #include "support/approx.hpp"
@@ -124,4 +124,25 @@ TEST_CASE("strided operands of every element type") {
   check(double{});
   check(bf16{});
   check(f16{});
+}
+
+TEST_CASE("reductions of operands whose rows lie apart") {
+  Numbers<float> x(90 * 50), s(90);
+  for (index_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 7919 % 101 - 50);  // sums of these are exact
+  fixtures::for_each_backend([&](const auto& cpu) {
+    const auto part = columns<11, 37>(x.tokens<50>());
+    double all = 0;
+    std::vector<float> of_row;
+    for (index_t t = 0; t < 90; ++t) {
+      double row = 0;
+      for (index_t c = 0; c < 37; ++c) row += x[t * 50 + 11 + c];
+      of_row.push_back(static_cast<float>(row));
+      all += row;
+    }
+    CHECK(sum(cpu, part) == static_cast<float>(all));
+    CHECK(sum(cpu, heads<37>(part) * 1) == static_cast<float>(all));
+    CHECK(max_of(cpu, columns<0, 1>(every(part, 90, 3)) + 0) == x[3 * 50 + 11]);
+    on(cpu, s.tokens()) = row_sum(part);
+    for (index_t t = 0; t < 90; ++t) REQUIRE(s[t] == of_row[static_cast<std::size_t>(t)]);
+  });
 }

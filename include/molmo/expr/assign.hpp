@@ -34,6 +34,17 @@ constexpr bool broadcasts() {
   return any;
 }
 
+// Every operand's rows can be said by two distances, seen from rows of the shape Root.
+template <class E, class Root>
+constexpr bool spreads_within() {
+  bool all = true;
+  if constexpr (Root::rank > 3)  // below there are no more
+    E{}.each_leaf([&]<class L>(const L&) {
+      if constexpr (requires { L::template places<Root>.ok; }) all = all && L::template places<Root>.ok;
+    });
+  return all;
+}
+
 template <class E>
 constexpr bool has_double() {
   bool any = false;
@@ -96,6 +107,9 @@ class Target {
     using X = std::remove_cvref_t<decltype(operand)>;
     if constexpr (!std::is_same_v<detail::broadcast_t<typename X::shape, S>, S>) {
       [[maybe_unused]] assign_mismatch<S, typename X::shape> wrong;
+    } else if constexpr (!detail::spreads_within<X, S>()) {
+      static_assert(detail::always_false<X>, "molmo: on(ctx, y) = e: an operand of e spreads over axes on both sides of "
+                                             "one that it has; store it in the shape of y");
     } else {
       static_assert(is_element<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
       static_assert(X::pointwise,

@@ -180,13 +180,12 @@ struct StridedLattice {
   static constexpr Lattice known = lattice<S>(Stride == dyn ? late : Stride, Outer == dyn ? late : Outer);
 };
 
-/// The erased operand at `data`; Known::known is its lattice as far as the types say, `now` the whole of it.
-template <class T, class Root, class Known, bool Across>
+/// The erased operand at `data`. L::places<Root> are its places as far as its type says, `now` is its lattice.
+template <class T, class L, class Root>
 constexpr auto placed(const T* data, const Lattice& now) {
-  constexpr RowPlaces known = rows_beside(Known::known, walk_axes<Root>);
-  static_assert(known.ok,
-                "molmo: an operand spreads over axes on both sides of one that it has; store it in the target's shape");
-  return Placed < T, known.across == 0, Across && known.across != 0 > {data, rows_beside(now, walk_axes<Root>)};
+  constexpr RowPlaces known = L::template places<Root>;
+  static_assert(known.ok, "molmo: an operand spreads over axes on both sides of one that it has; store it in full");
+  return Placed<T, known.across == 0, (known.across > 1)>{data, rows_beside(now, walk_axes<Root>)};
 }
 
 }  // namespace detail

@@ -49,6 +49,10 @@ struct Leaf {
   using view_type = View<const T, S, Memory, Stride, Outer>;
   static constexpr bool pointwise = true;
   static constexpr bool flat = view_type::dense;  ///< element i is data[i]: a pass may walk over one long row
+  /// Where its rows lie beside rows of the shape Root.
+  template <class Root>
+  static constexpr detail::RowPlaces places =
+      detail::rows_beside(detail::StridedLattice<S, Stride, Outer>::known, detail::walk_axes<Root>);
   view_type view;
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return S::dynamic ? view.tokens() : index_t{-1}; }
@@ -66,8 +70,7 @@ struct Leaf {
     else if constexpr (!whole && S::rank == 1 && !S::dynamic && S::cols == Root::cols)
       return Strided<T, Spread::row>{view.data, 0};
     else
-      return detail::placed<T, Root, detail::StridedLattice<S, Stride, Outer>, false>(
-          view.data, detail::lattice<S>(view.stride(), view.outer()));
+      return detail::placed<T, Leaf, Root>(view.data, detail::lattice<S>(view.stride(), view.outer()));
   }
   template <class F>
   constexpr void each_leaf(F&& f) const {

@@ -25,10 +25,6 @@ constexpr Lattice swapped(Lattice l) {
   l.step[last - 1] = step;
   return l;
 }
-template <class S, index_t Stride, index_t Outer>
-struct SwappedLattice {
-  static constexpr Lattice known = swapped(StridedLattice<S, Stride, Outer>::known);
-};
 
 }  // namespace detail
 
@@ -40,6 +36,9 @@ struct Transposed {
   static constexpr bool pointwise = true;
   static constexpr bool flat = false;
   static constexpr bool moves = true;  ///< element (r, c) is not read at (r, c): the target lies apart
+  template <class Root>
+  static constexpr detail::RowPlaces places =
+      detail::rows_beside(detail::swapped(detail::StridedLattice<S, Stride, Outer>::known), detail::walk_axes<Root>);
   View<const T, S, Memory, Stride, Outer> view;
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return S::dynamic ? view.tokens() : index_t{-1}; }
@@ -51,8 +50,8 @@ struct Transposed {
   }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
-    return detail::placed<T, Root, detail::SwappedLattice<S, Stride, Outer>, true>(
-        view.data, detail::swapped(detail::lattice<S>(view.stride(), view.outer())));
+    return detail::placed<T, Transposed, Root>(view.data,
+                                               detail::swapped(detail::lattice<S>(view.stride(), view.outer())));
   }
   template <class F>
   constexpr void each_leaf(F&& f) const {

@@ -202,7 +202,7 @@ TEST_CASE("rows of x and of y may lie apart; += and -= are epilogues") {
   on(cpu, y) -= matmul(x, w).then(acc * 2);
   for (index_t i = 0; i < y.size(); ++i) CHECK(y[i] == start[i] - out(i / N, 5 + i % N) * 2);
 
-  // Rows of y in the rows of x, elsewhere in them, are still an overlap where columns meet, and only there.
+  // Where columns of x and y meet.
   const auto xs = columns<0, K>(wide);
   CHECK_THROWS_AS((on(cpu, columns<K - 1, N>(wide)) = matmul(xs, w)), contract_error);
 }
