@@ -108,8 +108,9 @@ class Target {
     if constexpr (!std::is_same_v<detail::broadcast_t<typename X::shape, S>, S>) {
       [[maybe_unused]] assign_mismatch<S, typename X::shape> wrong;
     } else if constexpr (!detail::spreads_within<X, S>()) {
-      static_assert(detail::always_false<X>, "molmo: on(ctx, y) = e: an operand of e spreads over axes on both sides of "
-                                             "one that it has; store it in the shape of y");
+      static_assert(detail::always_false<X>,
+                    "molmo: on(ctx, y) = e: an operand of e spreads over axes on both sides of one that it has; store "
+                    "it in the shape of y");
     } else {
       static_assert(is_element<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
       static_assert(X::pointwise,
