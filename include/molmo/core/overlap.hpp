@@ -4,6 +4,7 @@
 // Rows that lie apart may interleave: columns<0, 4>(x) and columns<4, 4>(x) share no element. Pieces of a view (entries
 // of its first axis, or rows) begin at multiples of a grid g. So pieces of two views can meet only where a multiple of
 // g is less than a piece apart from the distance of the first ones. The answer is never "apart" where they meet.
+#pragma once
 
 #include <molmo/core/contract.hpp>
 #include <molmo/core/view.hpp>
