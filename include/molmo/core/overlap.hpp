@@ -43,6 +43,8 @@ struct Footprint {
   Pieces entries, rows;
 };
 
+inline namespace MOLMO_ISA {
+
 [[nodiscard]] constexpr index_t common_divisor(index_t a, index_t b) {
   while (b != 0) {
     const index_t rest = a % b;
@@ -85,6 +87,8 @@ template <class T, class S, class M, index_t R, index_t O, class U, class P, cla
 [[nodiscard]] bool apart(const View<T, S, M, R, O>& a, const View<U, P, N, Q, J>& b) {
   return apart(footprint(a), footprint(b));
 }
+
+}  // namespace MOLMO_ISA
 
 /// The same elements, whatever their type: index i of one is index i of the other.
 template <class A, class B>

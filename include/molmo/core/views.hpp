@@ -93,7 +93,7 @@ inline constexpr bool entries_dense = rows_per_entry<typename V::shape> == 1 || 
 
 /// Columns [first, first + Count) of every row: [.., D] -> [.., Count].
 template <index_t Count, class X>
-[[nodiscard]] constexpr auto columns(X&& x MOLMO_LIFETIMEBOUND, index_t first) {
+[[nodiscard]] constexpr auto columns(X&& x, index_t first) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
@@ -105,7 +105,7 @@ template <index_t Count, class X>
 }
 /// Columns [First, First + Count), checked while compiling.
 template <index_t First, index_t Count, class X>
-[[nodiscard]] constexpr auto columns(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto columns(X&& x) {
   using S = typename detail::viewed<X>::shape;
   static_assert(First >= 0 && Count > 0 && First + Count <= S::cols,
                 "molmo: columns<First, Count>(x): x has no such columns");
@@ -114,7 +114,7 @@ template <index_t First, index_t Count, class X>
 
 /// The last axis as H heads: [.., H * d] -> [.., H, d].
 template <index_t H, class X>
-[[nodiscard]] constexpr auto heads(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto heads(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
@@ -128,7 +128,7 @@ template <index_t H, class X>
 
 /// The last two axes as one: [.., H, d] -> [.., H * d].
 template <class X>
-[[nodiscard]] constexpr auto join_heads(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto join_heads(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
@@ -141,7 +141,7 @@ template <class X>
 
 /// Head h of every token: [.., H, d] -> [.., d].
 template <class X>
-[[nodiscard]] constexpr auto head(X&& x MOLMO_LIFETIMEBOUND, index_t h) {
+[[nodiscard]] constexpr auto head(X&& x, index_t h) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
@@ -157,7 +157,7 @@ template <class X>
 
 /// Tokens [first, first + count).
 template <class X>
-[[nodiscard]] constexpr auto slice(X&& x MOLMO_LIFETIMEBOUND, index_t first, index_t count) {
+[[nodiscard]] constexpr auto slice(X&& x, index_t first, index_t count) {
   const auto v = detail::view_of_operand(x);
   static_assert(detail::viewed<X>::shape::dynamic, "molmo: slice(x, first, count): x has no tokens; see rows<..>(x)");
   expects(first >= 0 && count >= 0 && first <= v.tokens() - count,
@@ -167,7 +167,7 @@ template <class X>
 
 /// Tokens first, first + step, first + 2 step ...
 template <class X>
-[[nodiscard]] constexpr auto every(X&& x MOLMO_LIFETIMEBOUND, index_t step, index_t first = 0) {
+[[nodiscard]] constexpr auto every(X&& x, index_t step, index_t first = 0) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   static_assert(V::shape::dynamic, "molmo: every(x, step): x has no tokens");
@@ -178,7 +178,7 @@ template <class X>
 
 /// One token: [n, D] -> [D], [n, H, d] -> [H, d].
 template <class X>
-[[nodiscard]] constexpr auto token(X&& x MOLMO_LIFETIMEBOUND, index_t t) {
+[[nodiscard]] constexpr auto token(X&& x, index_t t) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
@@ -192,7 +192,7 @@ template <class X>
 
 /// Entries [First, First + Count) of a static first axis: [N, K] -> [Count, K].
 template <index_t First, index_t Count, class X>
-[[nodiscard]] constexpr auto rows(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto rows(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
@@ -205,7 +205,7 @@ template <index_t First, index_t Count, class X>
 
 /// The same elements in the same order under the sizes Y. Where the tokens of x lie apart, Y has as many tokens.
 template <class Y, class X>
-[[nodiscard]] constexpr auto reshape(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto reshape(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;

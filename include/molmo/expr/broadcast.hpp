@@ -72,6 +72,17 @@ struct Lattice {
   index_t step[most_axes] = {};
 };
 
+/// Row r of the walk is the operand's row at (r / group) * outer + (r % group) * inner; there the elements are `across`
+/// apart, 0 where the row is one number. `ok` is false where two distances do not say it.
+struct RowPlaces {
+  index_t group = 1, outer = 0, inner = 0, across = 1;
+  bool ok = true;
+};
+
+}  // namespace detail
+
+namespace detail::inline MOLMO_ISA {
+
 /// The lattice of a view of shape S; rows of [n] have one number each.
 template <class S>
 constexpr Lattice lattice(index_t stride, index_t outer) {
@@ -85,13 +96,6 @@ constexpr Lattice lattice(index_t stride, index_t outer) {
   if (last > 0) l.step[0] = outer;
   return l;
 }
-
-/// Row r of the walk is the operand's row at (r / group) * outer + (r % group) * inner; there the elements are `across`
-/// apart, 0 where the row is one number. `ok` is false where two distances do not say it.
-struct RowPlaces {
-  index_t group = 1, outer = 0, inner = 0, across = 1;
-  bool ok = true;
-};
 
 constexpr RowPlaces rows_beside(const Lattice& operand, const Axes& walk) {
   const int columns = walk.rank - 1;
@@ -124,10 +128,6 @@ constexpr RowPlaces rows_beside(const Lattice& operand, const Axes& walk) {
 /// The axes of the walk over the shape S.
 template <class S>
 inline constexpr Axes walk_axes = lattice<S>(1, 1).axes;
-
-}  // namespace detail
-
-namespace detail::inline MOLMO_ISA {
 
 // Elements `across` apart, one by one: a number, a register, the end of a row.
 template <class F, class T>
@@ -171,7 +171,7 @@ struct Placed {
   }
 };
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 // What is known of the places while compiling: a stride of the run time stands for one that fits nothing else.
 template <class S, index_t Stride, index_t Outer>
@@ -188,6 +188,6 @@ constexpr auto placed(const T* data, const Lattice& now) {
   return Placed<T, known.across == 0, (known.across > 1)>{data, rows_beside(now, walk_axes<Root>)};
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -17,6 +17,11 @@ template <class S>
 struct SwapLast {
   static constexpr Axes axes = swap_last(axes_of<S>);
 };
+
+}  // namespace detail
+
+namespace detail::inline MOLMO_ISA {
+
 constexpr Lattice swapped(Lattice l) {
   l.axes = swap_last(l.axes);
   const int last = l.axes.rank - 1;
@@ -26,7 +31,7 @@ constexpr Lattice swapped(Lattice l) {
   return l;
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 /// A view with its last two axes exchanged, inside an expression.
 template <class T, class S, class Memory, index_t Stride, index_t Outer>
@@ -77,7 +82,7 @@ constexpr auto transposed(const View<T, S, M, R, O>& v) {
 
 /// The last two axes of a view or a tensor exchanged. Borrows it.
 template <class X>
-[[nodiscard]] constexpr auto transpose(X&& x MOLMO_LIFETIMEBOUND) {
+[[nodiscard]] constexpr auto transpose(X&& x) {
   return detail::transposed(detail::view_of_operand(std::forward<X>(x)));
 }
 
