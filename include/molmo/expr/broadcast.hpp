@@ -40,19 +40,19 @@ struct Stretch {
   static constexpr Axes axes = stretch(axes_of<A>, axes_of<B>);
 };
 
+// Does a number, or a row, of shape A stand beside shape B?
+template <class A, class B>
+constexpr bool spreads_over() {
+  return A::rank == 0 || (A::rank == 1 && !A::dynamic && B::rank > 1 && A::cols == B::cols);
+}
+
 // The shape of two operands together; void where they do not fit. (The common ones first: they cost no calculation.)
 template <class A, class B>
 constexpr auto broadcast_shape() {
-  if constexpr (std::is_same_v<A, B>)
+  if constexpr (std::is_same_v<A, B> || spreads_over<B, A>())
     return A{};
-  else if constexpr (A::rank == 0)
+  else if constexpr (spreads_over<A, B>())
     return B{};
-  else if constexpr (B::rank == 0)
-    return A{};
-  else if constexpr (A::rank == 1 && !A::dynamic && B::rank > 1 && A::cols == B::cols)
-    return B{};
-  else if constexpr (B::rank == 1 && !B::dynamic && A::rank > 1 && A::cols == B::cols)
-    return A{};
   else if constexpr (Stretch<A, B>::axes.rank > 0)
     return shape_of<Stretch<A, B>>{};
 }
