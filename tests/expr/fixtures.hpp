@@ -4,7 +4,7 @@
 
 #include <molmo/expr/reduce.hpp>
 #if MOLMO_HAS_XSIMD && !defined(__CUDACC__)
-#include <molmo/backend/xsimd.hpp>
+#include <molmo/backend/xsimd_rows.hpp>
 #endif
 
 #include <algorithm>

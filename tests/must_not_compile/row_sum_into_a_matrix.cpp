@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // A row reduction gives one number per row.
-// expect: molmo: row_sum and row_max reduce Shape<n, cols> to Shape<n>
+// expect: molmo: the target of on\(ctx, y\) = ... has another shape than the expression
 #include <molmo/expr/reduce.hpp>
 
 using molmo::dyn;
 
-void run(molmo::View<float, molmo::Shape<dyn>> s, molmo::View<float, molmo::Shape<dyn, 8>> x) {
+void run(molmo::View<float, molmo::Shape<dyn>> s, molmo::View<float, molmo::Shape<8>> y,
+         molmo::View<const float, molmo::Shape<dyn, 8>> x) {
 #ifdef MOLMO_MISTAKE
-  molmo::on(molmo::Reference{}, x) = row_sum(x);
+  molmo::on(molmo::Reference{}, y) = row_sum(x);
   (void)s;
 #else
   molmo::on(molmo::Reference{}, s) = row_sum(x);
+  (void)y;
 #endif
 }

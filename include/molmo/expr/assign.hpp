@@ -13,6 +13,7 @@
 #include <molmo/core/overlap.hpp>
 #include <molmo/expr/acc.hpp>
 #include <molmo/expr/functions.hpp>
+#include <molmo/expr/row_local.hpp>
 
 namespace molmo::inline v0 {
 namespace detail {
@@ -100,12 +101,14 @@ class Target {
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
 
-  /// Runs a pointwise expression into y.
+  /// Runs a pointwise expression into y, row by row where rows of it are reduced (row_reduce.hpp).
   template <Operand E>
   void operator=(E&& e) && {
     const auto operand = leaf(std::forward<E>(e));
     using X = std::remove_cvref_t<decltype(operand)>;
-    if constexpr (!std::is_same_v<detail::broadcast_t<typename X::shape, S>, S>) {
+    if constexpr (detail::has_row_reduction<X>()) {
+      detail::assign_by_rows(ctx_, y_, operand);
+    } else if constexpr (!std::is_same_v<detail::broadcast_t<typename X::shape, S>, S>) {
       [[maybe_unused]] assign_mismatch<S, typename X::shape> wrong;
     } else if constexpr (!detail::spreads_within<X, S>()) {
       static_assert(detail::always_false<X>,

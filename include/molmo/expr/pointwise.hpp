@@ -9,6 +9,7 @@
 #include <molmo/core/contract.hpp>
 #include <molmo/core/error.hpp>
 #include <molmo/expr/leaf.hpp>
+#include <molmo/expr/row_local.hpp>
 
 namespace molmo::inline v0 {
 namespace detail {

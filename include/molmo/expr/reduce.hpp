@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reductions. Over everything they return a number; over each row they are statements that store one number per row.
+// Reductions of everything: a number, now.
 //
-//   float s = sum(cpu, x * x);            float m = max_of(cpu, x);
-//   on(cpu, s) = row_sum(x * x);          on(cpu, m) = row_max(x);      s, m: Shape<dyn>, x: Shape<dyn, D>
-// Of doubles the number is a double. A NaN is never passed over: max_of(cpu, abs(a - b)) < 1e-6 means it.
-// So RMSNorm is two visible passes: on(cpu, s) = row_sum(x * x); on(cpu, y) = x * rsqrt(s / D + eps) * weight;
+//   float s = sum(cpu, x * x);     float v = variance(cpu, x);     if (any(cpu, x)) ...
+// Without a context they reduce rows and are operands: row_reduce.hpp, which this header includes. Over tokens:
+// token_reduce.hpp. Of doubles the number is a double. A NaN is never passed over: max_of(cpu, abs(a - b)) < 1e-6
+// means it. Of nothing (0 tokens) sum is 0, max_of and log_sum_exp -infinity, min_of +infinity, mean and variance NaN,
+// any false, all true.
 // The loops here add in double precision, one element after another. The fast ones (backend/xsimd.hpp,
 // backend/cuda.cuh) add pieces of fixed size in a fixed order, so that the result does not depend on the number of
 // threads.
@@ -12,35 +13,9 @@
 
 #include <molmo/expr/acc.hpp>
 #include <molmo/expr/assign.hpp>
-
-#include <limits>
+#include <molmo/expr/row_reduce.hpp>
 
 namespace molmo::inline v0 {
-
-struct SumOf {
-  template <class V>
-  static MOLMO_INLINE V combine(V a, V b) {
-    return a + b;
-  }
-  static constexpr double identity = 0;
-};
-struct MaxOf {
-  template <class V>
-  static MOLMO_INLINE V combine(V a, V b) {
-    using scalar::larger_or_nan;
-    return larger_or_nan(a, b);
-  }
-  static constexpr double identity = -std::numeric_limits<double>::infinity();
-};
-
-/// The meaning: all elements of row r of e, combined from left to right in double precision.
-template <class R, class E>
-[[nodiscard]] double reduce_row(const Reference&, R, const E& erased, index_t r, index_t cols) {
-  double total = R::identity;
-  for (index_t c = 0; c < cols; ++c) total = R::combine(erased.eval(ScalarAt<double>{r, c}), total);
-  return total;
-}
-
 namespace detail {
 
 template <class E>
@@ -62,74 +37,101 @@ template <class Ctx, class R, class E>
 
 }  // namespace detail
 
-/// The meaning of sum and max_of: the rows, one after another. Backends overload this and reduce_rows.
+/// The meaning of one pass over everything: the rows, one after another. Backends overload this.
 template <class R, class E>
 [[nodiscard]] double reduce_all(const Reference& cpu, R r, const E& e) {
   return detail::reduce_by_rows(cpu, r, e);
 }
-/// The meaning of row_sum and row_max: y[r] = row r of e, combined.
-template <class R, class T, class S, class E>
-void reduce_rows(const Reference& cpu, R r, View<T, S> y, const E& e) {
-  const auto flat = e.template erased<typename E::shape>();
-  for (index_t row = 0; row < y.size(); ++row)
-    y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, E::shape::cols));
-}
 
 namespace detail {
 
-template <class R, class E>
-struct RowReduce {
-  E e;
+/// The passes over all elements of an expression, for reduce_by.
+template <class Ctx, class E>
+struct AllPasses {
+  const Ctx& ctx;
+  const E& e;
 
-  template <class Ctx, class T, class S, class M>
-  void run(const Ctx& ctx, View<T, S, M> y) const {
-    static_assert(is_element<T>, "molmo: the target of row_sum and row_max is float, double, bf16 or f16");
-    static_assert(S::rank == 1 && E::shape::rank == 2, "molmo: row_sum and row_max reduce Shape<n, cols> to Shape<n>");
-    static_assert(S::dynamic == E::shape::dynamic && (S::dynamic || S::cols == E::shape::static_rows),
-                  "molmo: the target of row_sum and row_max has one element per row");
-    check_no_acc<E>();
-    check_operands<M>(e);
-    expects(y.size() == rows_of(e), tokens_differ);
-    e.each_leaf([&](const auto& operand) {  // a column at the same place is read before it is written
-      using L = std::remove_cvref_t<decltype(operand)>;
-      expects(apart(y, operand.view) || (L::shape::rank == 1 && L::shape::dynamic && same_place(y, operand.view)),
-              "molmo: on(ctx, y) = row_sum(e) or row_max(e): y overlaps an operand of e; write to another tensor");
-    });
-    reduce_rows(ctx, R{}, y, e);
+  template <class R>
+  double operator()(R r) const {
+    if constexpr (has_row_reduction<E>()) {  // whose rows have numbers of their own
+      static_assert(std::is_same_v<typename Ctx::memory, Host>,
+                    "molmo: sum(ctx, e), mean(ctx, e), ... of an e with row reductions run on the CPU only; store e "
+                    "first");
+      auto row = with_numbers(e.template erased<typename E::shape>());
+      double total = R::identity;
+      for (index_t i = 0; i < rows_of(e); ++i) {
+        reduce_operands(ctx, row, i, i == 0);
+        total = R::combine(reduce_row(ctx, r, row, i, E::shape::cols), total);
+      }
+      return total;
+    } else {
+      return reduce_all(ctx, r, e);
+    }
+  }
+  template <class R, class F>
+  double operator()(R r, const F& f) const {
+    const auto mapped = map_function(f, e);
+    return AllPasses<Ctx, std::remove_const_t<decltype(mapped)>>{ctx, mapped}(r);
   }
 };
 
-template <class Ctx, class R, class X>
-[[nodiscard]] auto reduce_to_number(const Ctx& ctx, R r, const X& e) {
+template <class R, class Ctx, class X>
+[[nodiscard]] double reduce_to_double(const Ctx& ctx, const X& e) {
+  const index_t n = rows_of(e) * X::shape::cols;
+  if constexpr (has_row_reduction<X>() && has_double<X>())  // whose rows Xsimd would reduce in float
+    return reduce_by<R>(n, AllPasses<Reference, X>{static_cast<const Reference&>(ctx), e});
+  else
+    return reduce_by<R>(n, AllPasses<Ctx, X>{ctx, e});
+}
+// R of all elements as a Number; where that is void as a float, or a double where an operand is double.
+template <class R, class Number, class Ctx, class X>
+[[nodiscard]] auto reduce_to_number(const Ctx& ctx, const X& e) {
   check_no_acc<X>();
   check_operands<typename Ctx::memory>(e);
-  return static_cast<pass_t<float, X>>(reduce_all(ctx, r, e));
+  using T = std::conditional_t<std::is_void_v<Number>, pass_t<float, X>, Number>;
+  return static_cast<T>(reduce_to_double<R>(ctx, e));
 }
 
 }  // namespace detail
 
-template <class R, class E>
-inline constexpr bool enable_statement<detail::RowReduce<R, E>> = true;
-
-/// The sum of all elements: a float, a double where an operand is double.
+/// The sum of all elements: a float, a double where an operand is double. So are the numbers of all that follow.
 template <class Ctx, Shaped X>
 [[nodiscard]] auto sum(const Ctx& ctx, X&& x) {
-  return detail::reduce_to_number(ctx, SumOf{}, leaf(std::forward<X>(x)));
+  return detail::reduce_to_number<SumOf, void>(ctx, leaf(std::forward<X>(x)));
 }
-/// The largest element, of the same type as a sum; NaN where one is NaN, -infinity where there is none.
+template <class Ctx, Shaped X>
+[[nodiscard]] auto mean(const Ctx& ctx, X&& x) {
+  return detail::reduce_to_number<MeanOf, void>(ctx, leaf(std::forward<X>(x)));
+}
+/// The largest element; NaN where one is NaN, -infinity where there is none.
 template <class Ctx, Shaped X>
 [[nodiscard]] auto max_of(const Ctx& ctx, X&& x) {
-  return detail::reduce_to_number(ctx, MaxOf{}, leaf(std::forward<X>(x)));
+  return detail::reduce_to_number<MaxOf, void>(ctx, leaf(std::forward<X>(x)));
 }
-/// Statement: the sum of each row.
-template <Shaped X>
-[[nodiscard]] auto row_sum(X&& x) {
-  return detail::RowReduce<SumOf, leaf_t<X>>{leaf(std::forward<X>(x))};
+/// The smallest element; NaN where one is NaN, +infinity where there is none.
+template <class Ctx, Shaped X>
+[[nodiscard]] auto min_of(const Ctx& ctx, X&& x) {
+  return detail::reduce_to_number<MinOf, void>(ctx, leaf(std::forward<X>(x)));
 }
-/// Statement: the largest element of each row, NaN where one is NaN.
-template <Shaped X>
-[[nodiscard]] auto row_max(X&& x) {
-  return detail::RowReduce<MaxOf, leaf_t<X>>{leaf(std::forward<X>(x))};
+/// The population variance of all elements.
+template <class Ctx, Shaped X>
+[[nodiscard]] auto variance(const Ctx& ctx, X&& x) {
+  return detail::reduce_to_number<VarianceOf, void>(ctx, leaf(std::forward<X>(x)));
+}
+/// log(sum of e^x) over all elements.
+template <class Ctx, Shaped X>
+[[nodiscard]] auto log_sum_exp(const Ctx& ctx, X&& x) {
+  return detail::reduce_to_number<LogSumExpOf, void>(ctx, leaf(std::forward<X>(x)));
+}
+/// Whether an element is not 0. NaN is not.
+template <class Ctx, Shaped X>
+[[nodiscard]] bool any(const Ctx& ctx, X&& x) {
+  return detail::reduce_to_number<AnyOf, bool>(ctx, leaf(std::forward<X>(x)));
+}
+/// Whether no element is 0.
+template <class Ctx, Shaped X>
+[[nodiscard]] bool all(const Ctx& ctx, X&& x) {
+  return detail::reduce_to_number<AllOf, bool>(ctx, leaf(std::forward<X>(x)));
 }
 
 }  // namespace molmo::inline v0

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Xsimd calculates row by row: expressions with row reductions, and rows that an op goes on to change in place.
+//
+//   y = x * rsqrt(mean(x * x) + eps) * w       pass 1 reads row r of x into the L1 cache, pass 2 finds it there
+// Rows are shared among the threads; a row is one thread's from its first reduction to its last store, so results do
+// not depend on how many there are.
+#pragma once
+
+#include <molmo/backend/xsimd.hpp>
+#include <molmo/expr/row_reduce.hpp>
+
+namespace molmo::inline v0 {
+namespace detail::inline MOLMO_ISA {
+
+// Rows of at most a few columns are dealt in groups, a cache line of y to one thread.
+inline constexpr index_t rows_of_a_line = 16;
+
+/// y's rows = those of the erased expression `open`, each handed to finish() when it is stored.
+template <class V, class Cpu, class T, class E, class Finish>
+MOLMO_NOINLINE void run_rows(const Cpu& cpu, T* y, index_t rows, index_t cols, const E& open, const Finish& finish) {
+  const bool share = rows > 1 && rows * (cols + reduced_columns(open)) >= parallel_pass_elements;
+  cpu.parallel_if(share, [&](int part, int parts) {
+    const Range mine = split(rows, part, parts, cols < rows_of_a_line ? rows_of_a_line : index_t{1});
+    auto numbers = open;  // of this thread
+    for (index_t r = mine.begin; r < mine.end; ++r) {
+      reduce_operands(cpu, numbers, r, r == mine.begin);
+      const E row = numbers;  // whose address nobody has: its numbers stay in registers
+      assign_row<V>(y + r * cols, row, r, 0, cols);
+      finish(y + r * cols);
+    }
+  });
+}
+
+}  // namespace detail::inline MOLMO_ISA
+
+/// Rows in SIMD registers; in double, the plain loop.
+template <class Arch, class T, class S, class E, class Finish>
+void assign_rows(const Xsimd<Arch>& cpu, View<T, S> y, const E& e, const Finish& finish) {
+  if constexpr (std::is_same_v<detail::pass_t<T, E>, double>)
+    assign_rows(static_cast<const Reference&>(cpu), y, e, finish);
+  else
+    detail::run_rows<Lanes<Arch>>(cpu, y.data, y.rows(), S::cols, detail::with_numbers(e.template erased<S>()), finish);
+}
+
+}  // namespace molmo::inline v0

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reductions of rows, as operands: one number per row, beside which the row itself may stand.
+//
+//   on(cpu, y) = x * rsqrt(mean(x * x) + eps) * w;      RMSNorm: one statement, two passes over each row, no temporary
+//   on(cpu, s) = mean(x * x);                            s: Shape<dyn>, x: Shape<dyn, D>
+//   on(cpu, y) = exp(x - log_sum_exp(x));                softmax
+// sum mean max_of min_of variance log_sum_exp any all. Of [n, D] they are a column [n], of a vector [D] a scalar, of
+// all other shapes the shape with its last axis 1. They nest: mean(square(x - mean(x))).
+//
+// How it runs: erased() leaves an OpenRow in the place of each reduction; each thread copies the expression with
+// RowNumbers in their places, and before a row is stored reduce_operands calculates them, the inner ones first. What
+// follows is the ordinary loop over the row, which is in the cache by then. A row belongs to one thread, so the number
+// of threads never shows.
+#pragma once
+
+#include <molmo/expr/acc.hpp>
+#include <molmo/expr/assign.hpp>
+#include <molmo/expr/reduce_row.hpp>
+#include <molmo/expr/row_local.hpp>
+
+#include <limits>
+
+namespace molmo::inline v0 {
+namespace detail {
+
+// The shape of one number per row of S.
+template <class S>
+struct OnePerRow {
+  static_assert(S::rank > 1 || !S::dynamic,
+                "molmo: sum, mean, max_of ... of e reduce the rows of e, and a column has none; over tokens it is "
+                "sum(ctx, e), mean(ctx, e), ...");
+  using type = last_axis_1<S>;
+};
+template <index_t D>
+struct OnePerRow<Shape<dyn, D>> {
+  using type = Shape<dyn>;
+};
+template <index_t D>
+  requires(D > 0)
+struct OnePerRow<Shape<D>> {
+  using type = Shape<>;
+};
+
+/// A reduction inside a kernel, before its number is known. `a` is the erased operand, `cols` its width; `walk` rows of
+/// the target in a row share one of its rows.
+template <class R, class E>
+struct OpenRow {
+  using shape = Shape<>;  // erased
+  static constexpr bool pointwise = false;
+  E a;
+  index_t cols, walk;
+
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    static_assert(never<At>,
+                  "molmo: sum(e), mean(e), ... of rows have a value in on(ctx, y) = e and in reductions only; store "
+                  "them first: on(ctx, s) = mean(e), then use s");
+    return at.splat(0.0f);
+  }
+};
+
+/// A reduction and its number for the row that is being calculated.
+template <class R, class E>
+struct RowNumber {
+  using shape = Shape<>;  // erased
+  static constexpr bool pointwise = false;
+  E a;
+  index_t cols, walk;
+  double value = 0;
+  float rounded = 0;
+
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    if constexpr (std::is_same_v<typename At::value, double>)
+      return value;
+    else
+      return at.splat(rounded);
+  }
+};
+
+/// The node of sum(e), mean(e), ...: R over each row of E.
+template <class R, class E>
+struct RowReduction {
+  using kind = R;
+  using shape = typename OnePerRow<typename E::shape>::type;
+  static constexpr bool pointwise = false;
+  E a;
+
+  [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return shape::dynamic ? a.tokens() : index_t{-1}; }
+  template <class Root>
+  [[nodiscard]] constexpr auto erased() const {
+    using S = typename E::shape;
+    const auto operand = a.template erased<S>();
+    constexpr index_t all = (std::numeric_limits<index_t>::max)();  // a single row serves the whole walk
+    constexpr index_t walk = S::rank < 2 ? all : Root::static_rows / S::static_rows;
+    return OpenRow<R, std::remove_const_t<decltype(operand)>>{operand, S::cols, walk};
+  }
+  template <class F>
+  constexpr void each_leaf(F&& f) const {
+    a.each_leaf(f);
+  }
+};
+
+template <class R, class E>
+inline constexpr bool is_row_reduction<OpenRow<R, E>> = true;
+template <class R, class E>
+inline constexpr bool is_row_reduction<RowNumber<R, E>> = true;
+template <class R, class E>
+inline constexpr bool is_row_reduction<RowReduction<R, E>> = true;
+
+// The erased expression with RowNumbers for its OpenRows. Nodes of your own stay, and with them the error in OpenRow.
+template <class E>
+MOLMO_HD constexpr auto with_numbers(const E& e) {
+  return e;
+}
+template <class F, class A>
+MOLMO_HD constexpr auto with_numbers(const Map1<F, A>& e);
+template <class F, class A, class B>
+MOLMO_HD constexpr auto with_numbers(const Map2<F, A, B>& e);
+template <class F, class A, class B, class C>
+MOLMO_HD constexpr auto with_numbers(const Map3<F, A, B, C>& e);
+template <class F, class A>
+MOLMO_HD constexpr auto with_numbers(const Held<F, A>& e);
+
+template <class R, class E>
+MOLMO_HD constexpr auto with_numbers(const OpenRow<R, E>& e) {
+  const auto a = with_numbers(e.a);
+  return RowNumber<R, std::remove_const_t<decltype(a)>>{a, e.cols, e.walk};
+}
+template <class F, class A>
+MOLMO_HD constexpr auto with_numbers(const Map1<F, A>& e) {
+  return map<F>(with_numbers(e.a));
+}
+template <class F, class A, class B>
+MOLMO_HD constexpr auto with_numbers(const Map2<F, A, B>& e) {
+  return map<F>(with_numbers(e.a), with_numbers(e.b));
+}
+template <class F, class A, class B, class C>
+MOLMO_HD constexpr auto with_numbers(const Map3<F, A, B, C>& e) {
+  return map<F>(with_numbers(e.a), with_numbers(e.b), with_numbers(e.c));
+}
+template <class F, class A>
+MOLMO_HD constexpr auto with_numbers(const Held<F, A>& e) {
+  const auto a = with_numbers(e.a);
+  return Held<F, std::remove_const_t<decltype(a)>>{e.function, a};
+}
+
+// All numbers in e for row `row` of the walk; `first` where there are none yet.
+template <class Ctx, class E>
+MOLMO_HD void reduce_operands(const Ctx& ctx, E& e, index_t row, bool first) {
+  if constexpr (requires { e.a; }) reduce_operands(ctx, e.a, row, first);
+  if constexpr (requires { e.b; }) reduce_operands(ctx, e.b, row, first);
+  if constexpr (requires { e.c; }) reduce_operands(ctx, e.c, row, first);
+}
+template <class Ctx, class R, class E>
+MOLMO_HD void reduce_operands(const Ctx& ctx, RowNumber<R, E>& e, index_t row, bool first) {
+  if (!first && row % e.walk != 0) return;
+  const index_t own = row / e.walk;
+  reduce_operands(ctx, e.a, own, first);
+  e.value = reduce_by<R>(e.cols, RowPasses<Ctx, E>{ctx, e.a, own, e.cols});
+  e.rounded = static_cast<float>(e.value);
+}
+
+// Elements that one row of e costs beside the row that is stored.
+template <class E>
+index_t reduced_columns(const E& e) {
+  index_t cols = 0;
+  if constexpr (is_row_reduction<E>) cols += e.cols;
+  if constexpr (requires { e.a; }) cols += reduced_columns(e.a);
+  if constexpr (requires { e.b; }) cols += reduced_columns(e.b);
+  if constexpr (requires { e.c; }) cols += reduced_columns(e.c);
+  return cols;
+}
+
+/// What assign_rows does to a row that is stored: nothing more.
+struct Stored {
+  template <class T>
+  void operator()(T*) const {}
+};
+
+}  // namespace detail
+
+/// The meaning of y = e row by row, for an e with row reductions, or one whose rows `finish(first element)` goes on to
+/// change in place (softmax, norms, cumsum).
+template <class T, class S, class E, class Finish>
+void assign_rows(const Reference& cpu, View<T, S> y, const E& e, const Finish& finish) {
+  using F = detail::pass_t<T, E>;
+  auto row = detail::with_numbers(e.template erased<S>());
+  for (index_t r = 0; r < y.rows(); ++r) {
+    detail::reduce_operands(cpu, row, r, r == 0);
+    for (index_t c = 0; c < S::cols; ++c) y(r, c) = static_cast<T>(row.eval(ScalarAt<F>{r, c}));
+    finish(y.row(r));
+  }
+}
+/// Xsimd without the header of its loop.
+template <class T, class S, class E, class Finish>
+void assign_rows(const FastCpu&, View<T, S>, const E&, const Finish&) {
+  static_assert(detail::never<E>,
+                "molmo: Xsimd has fast row reductions in <molmo/backend/xsimd_rows.hpp>, which is not included; "
+                "include <molmo/cpu.hpp>");
+}
+
+/// The meaning of on(ctx, y) = sum(e), max_of(e), min_of(e): y[r] = row r of e, combined.
+template <class R, class T, class S, class E>
+void reduce_rows(const Reference& cpu, R r, View<T, S> y, const E& e) {
+  const auto flat = e.template erased<typename E::shape>();
+  for (index_t row = 0; row < y.size(); ++row)
+    y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, E::shape::cols));
+}
+
+namespace detail {
+
+// A reduction alone, of one pass: the statement reduce_rows.
+template <class E>
+inline constexpr bool is_lone_reduction = false;
+template <OnePass R, class E>
+inline constexpr bool is_lone_reduction<RowReduction<R, E>> = !has_row_reduction<E>();
+
+template <class Ctx, class Y, class E>
+void assign_by_rows(const Ctx& ctx, const Y& y, const E& e) {
+  using S = typename Y::shape;
+  using T = typename Y::element;
+  if constexpr (is_row_reduction<E> && S::rank == 1 && !S::dynamic &&
+                std::is_same_v<typename E::shape, Shape<S::cols, 1>>) {
+    assign_by_rows(ctx, View<T, Shape<S::cols, 1>, typename Y::memory>(y.data), e);  // static rows into a plain row
+  } else if constexpr (!std::is_same_v<broadcast_t<typename E::shape, S>, S>) {
+    [[maybe_unused]] assign_mismatch<S, typename E::shape> wrong;
+  } else {
+    static_assert(is_element<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
+    static_assert(row_local<E>(),
+                  "molmo: on(ctx, y) = e reads and writes row by row; e moves indices, so store it first");
+    check_no_acc<E>();
+    check_pass(y, e);
+    if constexpr (is_lone_reduction<E> && std::is_same_v<S, typename E::shape>)
+      reduce_rows(ctx, typename E::kind{}, y, e.a);
+    else
+      assign_rows(ctx, y, e, Stored{});
+  }
+}
+
+template <class R, class X>
+constexpr auto reduce_each_row(const X& x) {
+  check_no_acc<X>();
+  return RowReduction<R, X>{x};
+}
+
+}  // namespace detail
+
+template <class R, class E>
+inline constexpr bool enable_expr<detail::RowReduction<R, E>> = true;
+template <class R, class E>
+inline constexpr AccUse acc_use<detail::RowReduction<R, E>> = acc_use<E>;
+
+inline namespace MOLMO_ISA {
+
+/// The sum of each row.
+template <Shaped X>
+[[nodiscard]] constexpr auto sum(X&& x) {
+  return detail::reduce_each_row<SumOf>(leaf(std::forward<X>(x)));
+}
+/// The mean of each row.
+template <Shaped X>
+[[nodiscard]] constexpr auto mean(X&& x) {
+  return detail::reduce_each_row<MeanOf>(leaf(std::forward<X>(x)));
+}
+/// The largest element of each row, NaN where one is NaN.
+template <Shaped X>
+[[nodiscard]] constexpr auto max_of(X&& x) {
+  return detail::reduce_each_row<MaxOf>(leaf(std::forward<X>(x)));
+}
+/// The smallest element of each row, NaN where one is NaN.
+template <Shaped X>
+[[nodiscard]] constexpr auto min_of(X&& x) {
+  return detail::reduce_each_row<MinOf>(leaf(std::forward<X>(x)));
+}
+/// The population variance of each row: the mean squared distance from its mean, found in two passes and corrected.
+template <Shaped X>
+[[nodiscard]] constexpr auto variance(X&& x) {
+  return detail::reduce_each_row<VarianceOf>(leaf(std::forward<X>(x)));
+}
+/// log(sum of e^x) of each row, without overflow; -infinity where all elements are.
+template <Shaped X>
+[[nodiscard]] constexpr auto log_sum_exp(X&& x) {
+  return detail::reduce_each_row<LogSumExpOf>(leaf(std::forward<X>(x)));
+}
+/// 1 for a row in which an element is not 0 (NaN is not), else 0.
+template <Shaped X>
+[[nodiscard]] constexpr auto any(X&& x) {
+  return detail::reduce_each_row<AnyOf>(leaf(std::forward<X>(x)));
+}
+/// 1 for a row in which no element is 0, else 0.
+template <Shaped X>
+[[nodiscard]] constexpr auto all(X&& x) {
+  return detail::reduce_each_row<AllOf>(leaf(std::forward<X>(x)));
+}
+/// Other names of sum(x) and max_of(x).
+template <Shaped X>
+[[nodiscard]] constexpr auto row_sum(X&& x) {
+  return detail::reduce_each_row<SumOf>(leaf(std::forward<X>(x)));
+}
+template <Shaped X>
+[[nodiscard]] constexpr auto row_max(X&& x) {
+  return detail::reduce_each_row<MaxOf>(leaf(std::forward<X>(x)));
+}
+
+}  // inline namespace MOLMO_ISA
+
+}  // namespace molmo::inline v0

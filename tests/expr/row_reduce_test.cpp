@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row reductions as operands against plain loops in double: every kind, nested, in place, every width and number of
+// threads, and which shapes stand beside each other.
+#include <molmo/expr/reduce.hpp>
+
+#include "expr/fixtures.hpp"
+#include "support/approx.hpp"
+
+using namespace molmo;
+using fixtures::Numbers;
+
+namespace {
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+
+// All kinds of one row, by plain loops in double.
+struct Row {
+  double sum = 0, mean = 0, most = -HUGE_VAL, least = HUGE_VAL, variance = 0, log_sum_exp = 0, magnitude = 0;
+  bool any = false, all = true;
+};
+template <class T>
+Row row_of(const Numbers<T>& x, index_t begin, index_t width) {
+  Row w;
+  const auto at = [&](index_t c) { return static_cast<double>(x[begin + c]); };
+  for (index_t c = 0; c < width; ++c) {
+    w.sum += at(c), w.magnitude += std::fabs(at(c));
+    w.most = std::max(w.most, at(c)), w.least = std::min(w.least, at(c));
+    w.any = w.any || at(c) != 0, w.all = w.all && at(c) != 0;
+  }
+  const double n = static_cast<double>(width);
+  w.mean = w.sum / n;
+  double powers = 0;
+  for (index_t c = 0; c < width; ++c) {
+    w.variance += (at(c) - w.mean) * (at(c) - w.mean) / n;
+    powers += std::exp(at(c) - w.most);
+  }
+  w.log_sum_exp = w.most + std::log(powers);
+  return w;
+}
+
+// f32 sums of `width` terms in 4 registers: some sqrt(width) roundings of 6e-8.
+double tolerance(index_t width) { return 2e-7 * (2 + std::sqrt(static_cast<double>(width)) / 4); }
+
+template <class T, index_t D>
+void check_kinds(index_t rows) {
+  Numbers<T> x(rows * D, 71);
+  if (D > 2)
+    for (index_t c = 0; c < D; ++c) x[c] = T(0.0f);  // any and all are false
+  if (rows > 1) x[D + D / 2] = T(0.0f);              // all is false
+  Numbers<float> got(rows), first(rows * 8), all_kinds(rows * 8);
+  const auto check = [&](const auto& cpu, int kind, auto e, auto want, double (*size)(const Row&)) {
+    on(cpu, got.tokens()) = e;
+    index_t wrong = 0;
+    for (index_t r = 0; r < rows; ++r) {
+      const Row w = row_of(x, r * D, D);
+      wrong += !(std::fabs(static_cast<double>(got[r]) - want(w)) <= tolerance(D) * size(w));
+      all_kinds[kind * rows + r] = got[r];
+    }
+    INFO(cpu.name << ", " << cpu.threads() << " threads, " << rows << " x " << D << ", kind " << kind);
+    CHECK(wrong == 0);
+  };
+  const auto exactly = [](const Row&) { return 0.0; };
+  fixtures::for_each_backend([&](const auto& cpu) {
+    const auto v = x.template tokens<D>();
+    check(cpu, 0, sum(v), [](const Row& w) { return w.sum; }, [](const Row& w) { return w.magnitude; });
+    check(cpu, 1, mean(v), [](const Row& w) { return w.mean; }, [](const Row& w) { return w.magnitude / D; });
+    check(cpu, 2, max_of(v), [](const Row& w) { return w.most; }, exactly);
+    check(cpu, 3, min_of(v), [](const Row& w) { return w.least; }, exactly);
+    check(cpu, 4, variance(v), [](const Row& w) { return w.variance; }, [](const Row& w) { return w.variance; });
+    // The exponentials are right to an ulp, their sum to the tolerance: absolutely, and the largest is added to it.
+    check(cpu, 5, log_sum_exp(v), [](const Row& w) { return w.log_sum_exp; },
+          [](const Row& w) { return 2 + std::fabs(w.most); });
+    check(cpu, 6, any(v), [](const Row& w) { return w.any ? 1.0 : 0.0; }, exactly);
+    check(cpu, 7, all(v), [](const Row& w) { return w.all ? 1.0 : 0.0; }, exactly);
+    if (cpu.name == std::string("xsimd")) {
+      if (cpu.threads() == 1) first = all_kinds;
+      CHECK(all_kinds.same_bits(first));
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("every kind of row reduction stored as a column") {
+  check_kinds<float, 1>(9);
+  check_kinds<float, 3>(70);
+  check_kinds<float, 16>(33);
+  check_kinds<float, 61>(700);
+  check_kinds<float, 1000>(40);
+  check_kinds<float, 33000>(3);
+  check_kinds<bf16, 129>(300);
+  check_kinds<f16, 37>(5);
+  check_kinds<double, 100>(17);
+}
+
+namespace {
+
+template <class T, class Y, index_t D>
+void check_rms_norm(index_t rows) {
+  constexpr double eps = 1e-5;
+  Numbers<T> x(rows * D, 72);
+  Numbers<float> w(D, 73);
+  Numbers<Y> y(rows * D), first(rows * D);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    const auto v = x.template tokens<D>();
+    on(cpu, y.template tokens<D>()) = v * rsqrt(mean(v * v) + eps) * w.template fixed<D>();
+    index_t wrong = 0;
+    for (index_t r = 0; r < rows; ++r) {
+      double squares = 0;
+      for (index_t c = 0; c < D; ++c) squares += static_cast<double>(x[r * D + c]) * static_cast<double>(x[r * D + c]);
+      for (index_t c = 0; c < D; ++c) {
+        const double want = static_cast<double>(x[r * D + c]) / std::sqrt(squares / D + eps) * static_cast<double>(w[c]);
+        // Half the error of the sum, four roundings, and that of the store.
+        const double most = (tolerance(D) + 3e-7) * std::fabs(want) + 0.51 * fixtures::unit<Y>(want);
+        wrong += !(std::fabs(static_cast<double>(y[r * D + c]) - want) <= most);
+      }
+    }
+    INFO(cpu.name << ", " << cpu.threads() << " threads, " << rows << " x " << D);
+    CHECK(wrong == 0);
+    if (cpu.name == std::string("xsimd")) {
+      if (cpu.threads() == 1) first = y;
+      CHECK(y.same_bits(first));
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("RMSNorm is one statement") {
+  check_rms_norm<float, float, 1>(5);
+  check_rms_norm<float, float, 7>(301);
+  check_rms_norm<float, float, 64>(700);
+  check_rms_norm<float, float, 4097>(19);
+  check_rms_norm<bf16, bf16, 131>(300);
+  check_rms_norm<f16, float, 48>(11);
+  check_rms_norm<float, f16, 96>(11);
+  check_rms_norm<double, float, 33>(7);
+}
+
+TEST_CASE("of doubles the numbers and the pass are in double") {
+  constexpr index_t width = 50, rows = 4;
+  Numbers<double> x(rows * width, 74), y(rows * width);
+  for (index_t i = 0; i < x.size(); ++i) x[i] = 1e9 + x[i];  // float has steps of 64 there
+  fixtures::for_each_backend([&](const auto& cpu) {
+    on(cpu, y.tokens<width>()) = (x.tokens<width>() - mean(x.tokens<width>())) / sqrt(variance(x.tokens<width>()));
+    for (index_t r = 0; r < rows; ++r) {
+      const Row w = row_of(x, r * width, width);
+      for (index_t c = 0; c < width; ++c)
+        CHECK(y[r * width + c] == Approx((x[r * width + c] - w.mean) / std::sqrt(w.variance)).margin(1e-6));
+    }
+  });
+}
+
+TEST_CASE("reductions nest, and a variance far from zero loses no digits") {
+  constexpr index_t width = 203, rows = 40;
+  Numbers<float> x(rows * width, 75), by_hand(rows), own(rows), y(rows * width);
+  for (index_t i = 0; i < x.size(); ++i) x[i] += 1e5f;  // beside spreads of 2.3
+  fixtures::for_each_backend([&](const auto& cpu) {
+    const auto v = x.tokens<width>();
+    on(cpu, by_hand.tokens()) = mean(square(v - mean(v)));
+    on(cpu, own.tokens()) = variance(v);
+    on(cpu, y.tokens<width>()) = (v - mean(v)) * rsqrt(mean(square(v - mean(v))) + 1e-5);
+    INFO(cpu.name << ", " << cpu.threads() << " threads");
+    for (index_t r = 0; r < rows; ++r) {
+      const Row w = row_of(x, r * width, width);
+      CHECK(static_cast<double>(own[r]) == Approx(w.variance).epsilon(1e-6));
+      // Near 1e5 a float has steps of 2^-7. The mean is off by about one: its square is 1.2e-5 of the variance.
+      CHECK(static_cast<double>(by_hand[r]) == Approx(w.variance).epsilon(4e-5));
+      for (index_t c = 0; c < width; c += 17)
+        CHECK(static_cast<double>(y[r * width + c]) ==
+              Approx((static_cast<double>(x[r * width + c]) - w.mean) / std::sqrt(w.variance + 1e-5)).margin(6e-3));
+    }
+    // Two neighbouring floats by turns: the mean lies between them, half a step from both.
+    Numbers<float> turns(64), v1(1);
+    for (index_t i = 0; i < 64; ++i) turns[i] = i % 2 ? 1e6f : 1e6f + 0.0625f;
+    on(cpu, v1.tokens()) = variance(turns.tokens<64>());
+    CHECK(v1[0] == 0.03125f * 0.03125f);
+  });
+}
+
+TEST_CASE("the largest is taken out of log_sum_exp, and softmax is an expression") {
+  constexpr index_t width = 100, rows = 7;
+  Numbers<float> x(rows * width, 76, 1000), y(rows * width);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    on(cpu, y.tokens<width>()) = exp(x.tokens<width>() - log_sum_exp(x.tokens<width>()));
+    for (index_t r = 0; r < rows; ++r) {
+      const Row w = row_of(x, r * width, width);
+      for (index_t c = 0; c < width; ++c)
+        // The argument, up to 1000, is rounded to 6e-5.
+        CHECK(static_cast<double>(y[r * width + c]) ==
+              Approx(std::exp(static_cast<double>(x[r * width + c]) - w.log_sum_exp)).epsilon(2e-4).margin(1e-30));
+    }
+  });
+}
+
+TEST_CASE("the target may be an operand; overlaps at another row are refused") {
+  constexpr index_t width = 65, rows = 300;
+  Numbers<float> x(rows * width, 77), y(rows * width), s(rows, 78), t(rows);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    Numbers<float> in_place = x, column = s;
+    const auto v = in_place.tokens<width>();
+    on(cpu, y.tokens<width>()) = x.tokens<width>() / sum(abs(x.tokens<width>())) + s.tokens();
+    on(cpu, v) = v / sum(abs(v)) + s.tokens();
+    CHECK(in_place.same_bits(y));
+    on(cpu, t.tokens()) = mean(x.tokens<width>() - s.tokens()) * s.tokens();
+    on(cpu, column.tokens()) = mean(x.tokens<width>() - column.tokens()) * column.tokens();
+    CHECK(column.same_bits(t));
+    Numbers<float> kept = in_place;
+    const auto upper = v.slice(0, 10), lower = v.slice(1, 10);
+    CHECK_THROWS_AS(on(cpu, upper) = lower - mean(lower), contract_error);
+    CHECK_THROWS_AS(on(cpu, upper) = upper - mean(lower), contract_error);
+    CHECK_THROWS_AS(on(cpu, upper) = upper - mean(x.tokens<width>()), contract_error);  // other tokens
+    CHECK_THROWS_AS(on(cpu, in_place.tokens().slice(0, 10)) = mean(upper), contract_error);
+    CHECK(in_place.same_bits(kept));
+  });
+}
+
+TEST_CASE("vectors, heads, static rows, and reductions of other tensors") {
+  Numbers<float> x(60, 79), y(60), vector(5, 80), s(12);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    INFO(cpu.name << ", " << cpu.threads() << " threads");
+    // A vector: a scalar.
+    on(cpu, y.fixed<60>()) = x.fixed<60>() - mean(x.fixed<60>());
+    const Row whole = row_of(x, 0, 60);
+    for (index_t i = 0; i < 60; ++i) CHECK(y[i] == Approx(static_cast<double>(x[i]) - whole.mean).margin(1e-6));
+    // Beside rows, where it is calculated once; and a reduction of rows.
+    on(cpu, y.tokens<6>()) = x.tokens<6>() + max_of(vector.fixed<5>()) * min_of(x.tokens<6>());
+    const double most = row_of(vector, 0, 5).most;
+    for (index_t r = 0; r < 10; ++r)
+      for (index_t c = 0; c < 6; ++c)
+        CHECK(y[r * 6 + c] == Approx(static_cast<double>(x[r * 6 + c]) + most * row_of(x, r * 6, 6).least).margin(1e-5));
+    // Heads: [n, H, d], a number for each head of each token.
+    on(cpu, y.tokens<3, 4>()) = x.tokens<3, 4>() / sum(square(x.tokens<3, 4>()));
+    // Static rows, and a static column beside them.
+    Numbers<float> z(60);
+    on(cpu, z.fixed<15, 4>()) = x.fixed<15, 4>() / sum(square(x.fixed<15, 4>()));
+    CHECK(z.same_bits(y));
+    for (index_t r = 0; r < 15; ++r) {
+      double squares = 0;
+      for (index_t c = 0; c < 4; ++c) squares += static_cast<double>(x[4 * r + c]) * static_cast<double>(x[4 * r + c]);
+      CHECK(y[4 * r + 1] == Approx(static_cast<double>(x[4 * r + 1]) / squares).epsilon(1e-6));
+    }
+    on(cpu, s.fixed<12>()) = mean(x.fixed<12, 5>());
+    on(cpu, y.fixed<12, 1>()) = mean(x.fixed<12, 5>()) + 1;
+    on(cpu, z.fixed<12, 5>()) = x.fixed<12, 5>() * s.fixed<12, 1>();
+    for (index_t r = 0; r < 12; ++r) {
+      CHECK(s[r] == Approx(row_of(x, 5 * r, 5).mean).margin(1e-6));
+      CHECK(y[r] == s[r] + 1);
+      for (index_t c = 0; c < 5; ++c) CHECK(z[5 * r + c] == x[5 * r + c] * s[r]);
+    }
+    // A column beside rows of another width, spread over them.
+    on(cpu, y.tokens<6>()) = sum(x.tokens<6>());
+    for (index_t i = 0; i < 60; ++i) CHECK(y[i] == Approx(row_of(x, i / 6 * 6, 6).sum).margin(1e-5));
+  });
+}
+
+TEST_CASE("functions with a state, and a name") {
+  Numbers<float> x(40, 81), y(40);
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    const double power = 2;
+    const auto twice = map([power](auto v) { return v * constant<decltype(v)>(power); }, max_of(x.tokens<8>()));
+    on(cpu, y.tokens<8>()) = (max)(x.tokens<8>(), clamp(twice - 1, -1, 5));
+    for (index_t i = 0; i < 40; ++i) {
+      const double most = 2 * row_of(x, i / 8 * 8, 8).most - 1;
+      CHECK(y[i] == Approx(std::max(static_cast<double>(x[i]), std::min(5.0, std::max(-1.0, most)))).margin(1e-6));
+    }
+  });
+}
+
+TEST_CASE("NaN and infinity in a row are not passed over, and stay in it") {
+  constexpr index_t width = 70;
+  for (const index_t at : {0, 31, 64, 69})
+    fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+      INFO(cpu.name << ", at " << at);
+      Numbers<float> x(3 * width, 82), y(3 * width), s(3);
+      const auto stored = [&](auto e) {
+        on(cpu, s.tokens()) = e;
+        CHECK((std::isfinite(s[0]) && std::isfinite(s[2])));
+        return s[1];
+      };
+      const auto v = x.tokens<width>();
+      x[width + at] = not_a_number;
+      CHECK(std::isnan(stored(sum(v))));
+      CHECK(std::isnan(stored(mean(v))));
+      CHECK(std::isnan(stored(max_of(v))));
+      CHECK(std::isnan(stored(min_of(v))));
+      CHECK(std::isnan(stored(variance(v))));
+      CHECK(std::isnan(stored(log_sum_exp(v))));
+      CHECK(stored(any(v * 0)) == 1);  // NaN is not 0
+      CHECK(stored(all(abs(v) + 1)) == 1);
+      on(cpu, y.tokens<width>()) = v - mean(v);
+      for (index_t i = 0; i < 3 * width; ++i) CHECK(std::isnan(y[i]) == (i / width == 1));
+      x[width + at] = inf;
+      CHECK(stored(sum(v)) == inf);
+      CHECK(stored(max_of(v)) == inf);
+      CHECK(std::isfinite(stored(min_of(v))));
+      CHECK(stored(log_sum_exp(v)) == inf);
+      CHECK(std::isnan(stored(variance(v))));
+      x[width + at] = -inf;
+      CHECK(stored(min_of(v)) == -inf);
+      CHECK(std::isfinite(stored(log_sum_exp(v))));
+      for (index_t c = 0; c < width; ++c) x[width + c] = -inf;
+      CHECK(stored(log_sum_exp(v)) == -inf);
+      CHECK(stored(max_of(v)) == -inf);
+    });
+}
+
+TEST_CASE("no tokens, no rows") {
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    const View<float, Shape<dyn, 8>> none(nullptr, 0);
+    const View<float, Shape<dyn>> no_column(nullptr, 0);
+    on(cpu, none) = none * rsqrt(mean(none * none) + 1e-5);
+    on(cpu, no_column) = variance(none);
+    on(cpu, no_column) = min_of(none);
+  });
+}
