@@ -56,4 +56,12 @@ struct statement_mismatch {
       "molmo: the target of a softmax or a norm is shaped like its operand; see statement_mismatch<target, operand>");
 };
 
+/// on(ctx, y) = token_sum(e), token_mean(e), ...: y is shaped like one token of e.
+template <class Target, class Operand>
+struct token_mismatch {
+  static_assert(detail::always_false<Target, Operand>,
+                "molmo: the target of token_sum, token_mean, ... is shaped like one token of its operand: [n, D] gives "
+                "[D]; see token_mismatch<target, operand>");
+};
+
 }  // namespace molmo::inline v0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// borrow(x): the view of what a statement (matmul, softmax, a norm) reads, a tensor that lives on or a view.
+// borrow(x): the view of what a statement (matmul, softmax, a norm) reads where it lies, a tensor that lives on or a view.
 #pragma once
 
 #include <molmo/expr/leaf.hpp>
@@ -15,8 +15,8 @@ template <class X>
 [[nodiscard]] constexpr auto borrow(X&& x) {
   using B = std::remove_cvref_t<X>;
   static_assert(is_view<B> || is_tensor<B>,
-                "molmo: a matmul, a softmax and a norm read tensors and views; store what is calculated first: "
-                "on(ctx, t) = e, then use t");
+                "molmo: a matmul reads tensors and views, a softmax and a norm expressions, too; store first what is "
+                "calculated otherwise: on(ctx, t) = e, then use t");
   static_assert(!is_tensor<B> || std::is_lvalue_reference_v<X>,
                 "molmo: this tensor is gone at the end of the line, before the statement reads it; give it a name");
   if constexpr (is_tensor<B>)

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <molmo/backend/row_sum.hpp>
-#include <molmo/backend/xsimd.hpp>
+#include <molmo/backend/xsimd_rows.hpp>
 #include <molmo/ops/layer_norm/layer_norm.hpp>
 
 namespace molmo::inline v0 {

@@ -3,6 +3,7 @@
 // (biased).
 //
 //   on(cpu, y) = layer_norm(x, weight, bias, 1e-5);   or layer_norm(x, 1e-5), as OLMo-1 does: no weight, no bias
+//   on(cpu, y) = layer_norm(x + r, 1e-5);             an expression: each row is stored in y, then changed in place
 // Statistics are always f32 or wider. y may be x; where it overlaps other rows of x, the weight or the bias, that is a
 // contract_error. The loop below is the meaning; its speed is in cpu.hpp.
 #pragma once
@@ -50,7 +51,7 @@ struct LayerNormCall {
 
 inline namespace MOLMO_ISA {
 
-/// LayerNorm of every row of x, a tensor or a view; weight and bias are rows of floats. Borrows all of them.
+/// LayerNorm of every row of x, an expression, a tensor or a view; weight and bias are rows of floats. Borrows all of them.
 /// In bf16 and f16, PyTorch rounds once, at the end: NormOrder::scale_then_cast.
 template <class X>
 [[nodiscard]] auto layer_norm(X&& x MOLMO_LIFETIMEBOUND, double eps) {
@@ -59,15 +60,15 @@ template <class X>
 template <class X, class W>
 [[nodiscard]] auto layer_norm(X&& x MOLMO_LIFETIMEBOUND, W&& weight MOLMO_LIFETIMEBOUND, double eps) {
   auto n = detail::norm_of<detail::LayerNormCall>(std::forward<X>(x), eps, NormOrder::scale_then_cast);
-  n.weight = detail::row_weight<decltype(n.x)>(std::forward<W>(weight));
+  n.by().weight = detail::row_weight<decltype(n)::width>(std::forward<W>(weight));
   return n;
 }
 template <class X, class W, class B>
 [[nodiscard]] auto layer_norm(X&& x MOLMO_LIFETIMEBOUND, W&& weight MOLMO_LIFETIMEBOUND, B&& bias MOLMO_LIFETIMEBOUND,
                               double eps) {
   auto n = detail::norm_of<detail::LayerNormCall>(std::forward<X>(x), eps, NormOrder::scale_then_cast);
-  n.weight = detail::row_weight<decltype(n.x)>(std::forward<W>(weight));
-  n.bias = detail::row_weight<decltype(n.x)>(std::forward<B>(bias));
+  n.by().weight = detail::row_weight<decltype(n)::width>(std::forward<W>(weight));
+  n.by().bias = detail::row_weight<decltype(n)::width>(std::forward<B>(bias));
   return n;
 }
 

@@ -2,6 +2,7 @@
 // RMSNorm (Zhang and Sennrich 2019): y = w * x / sqrt(mean(x^2) + eps), per row. Statistics are always f32 or wider.
 //
 //   on(cpu, y) = rms_norm(x, weight, 1e-5);           weight: one per column, or none: rms_norm(x, 1e-5)
+//   on(cpu, y) = rms_norm(x + r, weight, 1e-5);       an expression: each row is stored in y, then changed in place
 // For bf16 and f16 activations the families differ in what is rounded first; see NormOrder. y may be x; where it
 // overlaps other rows of x, or the weight, that is a contract_error. The loop below is the meaning; its speed is in
 // cpu.hpp.
@@ -10,6 +11,7 @@
 #include <molmo/core/config.hpp>
 #include <molmo/expr/assign.hpp>
 #include <molmo/expr/borrow.hpp>
+#include <molmo/expr/row_statement.hpp>
 
 #include <cmath>
 
@@ -81,17 +83,63 @@ struct RmsNormCall {
   }
 };
 
-// The statement that both norms make of x, weight and bias.
-template <class Call, class T, class S>
-struct Norm {
-  View<const T, S> x;
-  const float* weight;
-  const float* bias;
-  double eps;
-  NormOrder order;
+// What a norm reads beside its rows.
+struct NormBy {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  double eps = 0;
+  NormOrder order{};
+
+  template <class T>
+  [[nodiscard]] NormRows<T> rows(const T* x, T* y, index_t count, index_t width) const {
+    return {x, y, count, width, width, weight, bias, eps, order};
+  }
+};
+
+// A norm of rows that lie in y already.
+template <class Call>
+struct NormInPlace {
+  NormBy by;
+
+  template <class T, class S>
+  void check(const View<T, S>& y) const {
+    check_norm(by.rows<T>(y.data, y.data, y.rows(), S::cols));
+  }
+  template <class Ctx, class T>
+  void operator()(const Ctx& ctx, T* row, index_t width) const {
+    Call::rows(ctx, by.rows<T>(row, row, 1, width));
+  }
+};
+
+// The statement that both norms make of an expression.
+template <class Call, class E>
+struct NormOf : RowStatement<E, NormInPlace<Call>> {
+  static constexpr index_t width = E::shape::cols;
+  NormOf(const E& rows, const NormBy& how) : RowStatement<E, NormInPlace<Call>>{rows, {how}} {}
+  [[nodiscard]] NormBy& by() { return this->op.by; }
 
   /// For bf16 and f16: what is rounded before the product with the weight.
-  [[nodiscard]] Norm rounded(NormOrder o) const { return {x, weight, bias, eps, o}; }
+  [[nodiscard]] NormOf rounded(NormOrder order) const {
+    NormOf other = *this;
+    other.by().order = order;
+    return other;
+  }
+};
+
+// The statement that both norms make of a view.
+template <class Call, class T, class S>
+struct Norm {
+  static constexpr index_t width = S::cols;
+  View<const T, S> x;
+  NormBy by_;
+
+  [[nodiscard]] NormBy& by() { return by_; }
+  /// For bf16 and f16: what is rounded before the product with the weight.
+  [[nodiscard]] Norm rounded(NormOrder order) const {
+    Norm other = *this;
+    other.by_.order = order;
+    return other;
+  }
 
   template <class Ctx, class SY>
   void run(const Ctx& ctx, View<T, SY> y) const {
@@ -99,36 +147,49 @@ struct Norm {
       [[maybe_unused]] statement_mismatch<SY, S> wrong;
     } else {
       if constexpr (S::dynamic) expects(x.tokens() == y.tokens(), tokens_differ);
-      Call::rows(ctx, NormRows<T>{x.data, y.data, x.rows(), S::cols, S::cols, weight, bias, eps, order});
+      Call::rows(ctx, by_.rows<T>(x.data, y.data, x.rows(), S::cols));
     }
+  }
+  /// Into elements of another type, x is an expression.
+  template <class Ctx, class U, class SY>
+    requires(!std::is_same_v<T, U>)
+  void run(const Ctx& ctx, View<U, SY> y) const {
+    NormOf<Call, Leaf<T, S, Host>>({x}, by_).run(ctx, y);
   }
 };
 
-template <class V, class W>
+template <index_t Width, class W>
 const float* row_weight(W&& w) {
   const auto v = borrow(std::forward<W>(w));
   using R = std::remove_cvref_t<decltype(v)>;
-  static_assert(std::is_same_v<typename R::shape, Shape<V::cols()>> && std::is_same_v<typename R::element, float>,
+  static_assert(std::is_same_v<typename R::shape, Shape<Width>> && std::is_same_v<typename R::element, float>,
                 "molmo: the weight of a norm has one float per column of x");
   return v.data;
 }
 
 template <class Call, class X>
 auto norm_of(X&& x, double eps, NormOrder order) {
-  const auto v = borrow(std::forward<X>(x));
-  using V = std::remove_cvref_t<decltype(v)>;
-  static_assert(is_element<typename V::element>, "molmo: a norm works on float, double, bf16 or f16");
-  return Norm<Call, typename V::element, typename V::shape>{v, nullptr, nullptr, eps, order};
+  const NormBy by{nullptr, nullptr, eps, order};
+  if constexpr (Expr<X>) {
+    return NormOf<Call, std::remove_cvref_t<X>>(x, by);
+  } else {
+    const auto v = borrow(std::forward<X>(x));
+    using V = std::remove_cvref_t<decltype(v)>;
+    static_assert(is_element<typename V::element>, "molmo: a norm works on float, double, bf16 or f16");
+    return Norm<Call, typename V::element, typename V::shape>{v, by};
+  }
 }
 
 }  // namespace detail::inline MOLMO_ISA
 
 template <class C, class T, class S>
 inline constexpr bool enable_statement<detail::Norm<C, T, S>> = true;
+template <class C, class E>
+inline constexpr bool enable_statement<detail::NormOf<C, E>> = true;
 
 inline namespace MOLMO_ISA {
 
-/// RMSNorm of every row of x, a tensor or a view; `weight` is a row of floats. Borrows both.
+/// RMSNorm of every row of x, an expression, a tensor or a view; `weight` is a row of floats. Borrows both.
 template <class X>
 [[nodiscard]] auto rms_norm(X&& x MOLMO_LIFETIMEBOUND, double eps) {
   return detail::norm_of<detail::RmsNormCall>(std::forward<X>(x), eps, {});
@@ -136,7 +197,7 @@ template <class X>
 template <class X, class W>
 [[nodiscard]] auto rms_norm(X&& x MOLMO_LIFETIMEBOUND, W&& weight MOLMO_LIFETIMEBOUND, double eps) {
   auto n = detail::norm_of<detail::RmsNormCall>(std::forward<X>(x), eps, {});
-  n.weight = detail::row_weight<decltype(n.x)>(std::forward<W>(weight));
+  n.by().weight = detail::row_weight<decltype(n)::width>(std::forward<W>(weight));
   return n;
 }
 
