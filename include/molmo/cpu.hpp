@@ -3,7 +3,9 @@
 #pragma once
 
 #include <molmo/backend/xsimd.hpp>
+#include <molmo/backend/xsimd_argmax.hpp>
 #include <molmo/backend/xsimd_rows.hpp>
+#include <molmo/backend/xsimd_tokens.hpp>
 #include <molmo/ops/attention/cpu.hpp>
 #include <molmo/ops/layer_norm/cpu.hpp>
 #include <molmo/ops/matmul/cpu.hpp>

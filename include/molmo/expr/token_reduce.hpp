@@ -42,22 +42,25 @@ struct TokenTarget {
 
 }  // namespace detail
 
-/// The meaning: column c of y = all tokens of column c of e, combined in order. A token has `cols` columns: row r and
-/// column k of the erased expression are column r % rows * width + k of token r / rows.
+/// The columns of a token: `rows` times `width`. Row r of token t is row t * step + r of the erased expression.
+struct TokenWalk {
+  index_t tokens = 0, step = 1, rows = 1, width = 0;
+};
+
+/// The meaning: each column of y = that column of all tokens of e, combined in order, in double.
 template <class R, class F, class T, class E>
-void reduce_tokens(const Reference&, R, F, const detail::TokenTarget<T>& y, const E& erased, index_t tokens,
-                   index_t rows, index_t width) {
-  for (index_t row = 0; row < rows; ++row)
-    for (index_t k = 0; k < width; ++k) {
+void reduce_tokens(const Reference&, R, F, const detail::TokenTarget<T>& y, const E& erased, const TokenWalk& w) {
+  for (index_t row = 0; row < w.rows; ++row)
+    for (index_t c = 0; c < w.width; ++c) {
       double total = R::identity;
-      for (index_t t = 0; t < tokens; ++t)
-        total = R::combine(static_cast<double>(erased.eval(ScalarAt<F>{t * rows + row, k, F{}})), total);
-      y.store(row * width + k, total);
+      for (index_t t = 0; t < w.tokens; ++t)
+        total = R::combine(static_cast<double>(erased.eval(ScalarAt<F>{t * w.step + row, c, F{}})), total);
+      y.store(row * w.width + c, total);
     }
 }
 /// Xsimd without the header of its loop.
 template <class R, class F, class T, class E>
-void reduce_tokens(const FastCpu&, R, F, const detail::TokenTarget<T>&, const E&, index_t, index_t, index_t) {
+void reduce_tokens(const FastCpu&, R, F, const detail::TokenTarget<T>&, const E&, const TokenWalk&) {
   static_assert(detail::never<E>,
                 "molmo: Xsimd has fast reductions over tokens in <molmo/backend/xsimd_tokens.hpp>, which is not "
                 "included; include <molmo/cpu.hpp>");
@@ -85,8 +88,10 @@ struct TokenReduction {
                 "tensor");
       });
       const TokenTarget<T> target{y.data, Mean ? static_cast<double>(e.tokens()) : 1.0};
-      reduce_tokens(ctx, R{}, pass_t<T, E>{}, target, e.template erased<Root>(), e.tokens(), Root::static_rows,
-                    Root::cols);
+      constexpr bool flat = !broadcasts<E, Root>();  // a token is one long row
+      constexpr index_t rows = flat ? index_t{1} : Root::static_rows;
+      const TokenWalk walk{e.tokens(), Root::static_rows, rows, elements_per_token<Root> / rows};
+      reduce_tokens(ctx, R{}, pass_t<T, E>{}, target, e.template erased<Root>(), walk);
     }
   }
 };
