@@ -5,3 +5,4 @@
 #pragma once
 
 #include <molmo/backend/cuda.cuh>
+#include <molmo/backend/cuda_row_reduce.cuh>

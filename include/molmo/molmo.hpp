@@ -13,9 +13,12 @@
 #include <molmo/core/result.hpp>
 #include <molmo/core/tensor.hpp>
 #include <molmo/core/views.hpp>
+#include <molmo/expr/argmax.hpp>
 #include <molmo/expr/assign.hpp>
+#include <molmo/expr/cumsum.hpp>
 #include <molmo/expr/eval.hpp>
 #include <molmo/expr/reduce.hpp>
+#include <molmo/expr/token_reduce.hpp>
 #include <molmo/expr/transpose.hpp>
 #include <molmo/models/llm.hpp>
 #include <molmo/ops/sample/sample.hpp>

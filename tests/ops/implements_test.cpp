@@ -39,7 +39,8 @@ constexpr bool has_all =
     implements<B, op::assign> && implements<B, op::reduce_all> && implements<B, op::reduce_rows> &&
     implements<B, op::matmul> && implements<B, op::attention> && implements<B, op::rope> &&
     implements<B, op::finish_queries> && implements<B, op::finish_keys> && implements<B, op::rms_norm> &&
-    implements<B, op::layer_norm> && implements<B, op::softmax>;
+    implements<B, op::layer_norm> && implements<B, op::softmax> && implements<B, op::assign_rows> &&
+    implements<B, op::reduce_tokens> && implements<B, op::argmax>;
 
 TEST_CASE("implements: Reference has every op") {
   STATIC_REQUIRE(has_all<Reference>);

@@ -153,13 +153,19 @@ double reduce_piece_of_row(const E& e, index_t row, index_t begin, index_t end) 
   V a[4];
   for (V& v : a) v = V::broadcast(static_cast<float>(R::identity));
   index_t c = begin;
-  for (; c + 4 * V::size <= end; c += 4 * V::size)
+  for (; c + 4 * V::size <= end; c += 4 * V::size) {
+    MOLMO_UNROLL
     for (int i = 0; i < 4; ++i) a[i] = R::combine(e.eval(LanesAt<V>{row, c + i * V::size, V{}}), a[i]);
+  }
   for (; c + V::size <= end; c += V::size) a[0] = R::combine(e.eval(LanesAt<V>{row, c, V{}}), a[0]);
   alignas(64) float lane[static_cast<std::size_t>(V::size)];
   R::combine(R::combine(a[0], a[1]), R::combine(a[2], a[3])).store(lane);
-  double total = R::identity;
-  for (const float x : lane) total = R::combine(static_cast<double>(x), total);
+  double half[static_cast<std::size_t>(V::size)];
+  for (int i = 0; i < V::size; ++i) half[i] = static_cast<double>(lane[i]);
+  MOLMO_UNROLL
+  for (int n = V::size / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; ++i) half[i] = R::combine(half[i + n], half[i]);
+  double total = R::combine(half[0], R::identity);
   for (; c < end; ++c) total = R::combine(static_cast<double>(e.eval(ScalarAt<float>{row, c})), total);
   return total;
 }
@@ -171,6 +177,7 @@ template <class Arch, class R, class E>
 [[nodiscard]] double reduce_row(const Xsimd<Arch>& cpu, R, const E& erased, index_t r, index_t cols) {
   using detail::reduce_piece;
   constexpr index_t at_once = 64;
+  if (cols <= reduce_piece) return detail::reduce_piece_of_row<Lanes<Arch>, R>(erased, r, 0, cols);
   double total = R::identity;
   for (index_t first = 0; first < cols; first += at_once * reduce_piece) {
     const index_t left = cols - first;

@@ -12,21 +12,25 @@
 namespace molmo::inline v0 {
 namespace detail::inline MOLMO_ISA {
 
-// Rows of at most a few columns are dealt in groups, a cache line of y to one thread.
-inline constexpr index_t rows_of_a_line = 16;
+// Rows of few columns are dealt in groups, a cache line of y to one thread; and as many rows are stored before finish()
+// goes on with them as leave them in the L1 cache, and are too few to be shared among threads.
+inline constexpr index_t rows_of_a_line = 16, elements_at_once = 4096;
 
-/// y's rows = those of the erased expression `open`, each handed to finish() when it is stored.
+/// y's rows = those of the erased expression `open`, handed to finish() when they are stored.
 template <class V, class Cpu, class T, class E, class Finish>
 MOLMO_NOINLINE void run_rows(const Cpu& cpu, T* y, index_t rows, index_t cols, const E& open, const Finish& finish) {
   const bool share = rows > 1 && rows * (cols + reduced_columns(open)) >= parallel_pass_elements;
   cpu.parallel_if(share, [&](int part, int parts) {
     const Range mine = split(rows, part, parts, cols < rows_of_a_line ? rows_of_a_line : index_t{1});
-    auto numbers = open;  // of this thread
-    for (index_t r = mine.begin; r < mine.end; ++r) {
+    const index_t most = cols < elements_at_once ? elements_at_once / cols : index_t{1};
+    E numbers = open;  // of this thread
+    for (index_t r = mine.begin, first = r; r < mine.end; ++r) {
       reduce_operands(cpu, numbers, r, r == mine.begin);
       const E row = numbers;  // whose address nobody has: its numbers stay in registers
       assign_row<V>(y + r * cols, row, r, 0, cols);
-      finish(y + r * cols);
+      if (r + 1 - first < most && r + 1 < mine.end) continue;
+      finish(y + first * cols, r + 1 - first);
+      first = r + 1;
     }
   });
 }

@@ -27,7 +27,8 @@ void reduce_strip(const E& e, double* total, const TokenWalk& w, index_t row, in
       if (count == V::size)
         for (index_t t = first; t < last; ++t) some = R::combine(e.eval(LanesAt<V>{t * w.step + row, c, V{}}), some);
       else
-        for (index_t t = first; t < last; ++t) some = R::combine(e.eval(TailAt<V>{t * w.step + row, c, count, V{}}), some);
+        for (index_t t = first; t < last; ++t)
+          some = R::combine(e.eval(TailAt<V>{t * w.step + row, c, count, V{}}), some);
       some.store(lane);
       double* const to = total + (c - begin);
       for (int i = 0; i < count; ++i) to[i] = R::combine(static_cast<double>(lane[i]), to[i]);

@@ -44,6 +44,8 @@ void find_largest(const FastCpu&, detail::Largest<F>&, const E&, index_t, index_
 
 namespace detail {
 
+inline constexpr index_t argmax_worth_sharing = 32768;  // elements, among threads
+
 template <class E>
 struct ArgmaxOfRows {
   E e;
@@ -63,13 +65,21 @@ struct ArgmaxOfRows {
       e.each_leaf([&](const auto& operand) {
         expects(apart(y, operand.view), "molmo: on(ctx, y) = argmax(e): y overlaps an operand of e");
       });
-      auto row = with_numbers(e.template erased<Root>());
-      for (index_t r = 0; r < y.size(); ++r) {
-        if constexpr (has_row_reduction<E>()) reduce_operands(ctx, row, r, r == 0);
-        Largest<pass_t<float, E>> largest;
-        find_largest(ctx, largest, row, r, Root::cols);
-        y.data[r] = static_cast<T>(largest.at - r * Root::cols);
-      }
+      const auto open = with_numbers(e.template erased<Root>());
+      const auto some_rows = [&](int part, int parts) {
+        const Range mine = split(y.size(), part, parts, index_t{16});
+        auto row = open;
+        for (index_t r = mine.begin; r < mine.end; ++r) {
+          if constexpr (has_row_reduction<E>()) reduce_operands(ctx, row, r, r == mine.begin);
+          Largest<pass_t<float, E>> largest;
+          find_largest(ctx, largest, row, r, Root::cols);
+          y.data[r] = static_cast<T>(largest.at - r * Root::cols);
+        }
+      };
+      if (y.size() > 16 && y.size() * Root::cols >= argmax_worth_sharing)
+        ctx.parallel(some_rows);
+      else
+        some_rows(0, 1);
     }
   }
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// borrow(x): the view of what a statement (matmul, softmax, a norm) reads where it lies, a tensor that lives on or a view.
+// borrow(x): the view of what a statement (matmul, softmax, a norm) reads where it lies: a tensor that lives on, or a
+// view.
 #pragma once
 
 #include <molmo/expr/leaf.hpp>

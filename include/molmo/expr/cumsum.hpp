@@ -16,11 +16,13 @@ struct RunningSum {
   template <class Y>
   void check(const Y&) const {}
   template <class Ctx, class T>
-  void operator()(const Ctx&, T* row, index_t width) const {
-    double total = 0;
-    for (index_t c = 0; c < width; ++c) {
-      total += static_cast<double>(row[c]);
-      row[c] = narrowed<T>(total);
+  void operator()(const Ctx&, T* row, index_t rows, index_t width) const {
+    for (; rows > 0; --rows, row += width) {
+      double total = 0;
+      for (index_t c = 0; c < width; ++c) {
+        total += static_cast<double>(row[c]);
+        row[c] = narrowed<T>(total);
+      }
     }
   }
 

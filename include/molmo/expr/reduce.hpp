@@ -52,7 +52,30 @@ struct AllPasses {
   const E& e;
 
   template <class R>
-  double operator()(R r) const {
+  MOLMO_HD double operator()(R r) const {
+#if defined(__CUDA_ARCH__)
+    return R::identity;  // never: the passes of the host
+#else
+    return on_host(r);
+#endif
+  }
+  template <class R, class F>
+  MOLMO_HD double operator()(R r, const F& f) const {
+#if defined(__CUDA_ARCH__)
+    return R::identity;
+#else
+    return of_each(r, f);
+#endif
+  }
+
+ private:
+  template <class R, class F>
+  double of_each(R r, const F& f) const {
+    const auto mapped = map_function(f, e);
+    return AllPasses<Ctx, std::remove_const_t<decltype(mapped)>>{ctx, mapped}(r);
+  }
+  template <class R>
+  double on_host(R r) const {
     if constexpr (has_row_reduction<E>()) {  // whose rows have numbers of their own
       static_assert(std::is_same_v<typename Ctx::memory, Host>,
                     "molmo: sum(ctx, e), mean(ctx, e), ... of an e with row reductions run on the CPU only; store e "
@@ -67,11 +90,6 @@ struct AllPasses {
     } else {
       return reduce_all(ctx, r, e);
     }
-  }
-  template <class R, class F>
-  double operator()(R r, const F& f) const {
-    const auto mapped = map_function(f, e);
-    return AllPasses<Ctx, std::remove_const_t<decltype(mapped)>>{ctx, mapped}(r);
   }
 };
 

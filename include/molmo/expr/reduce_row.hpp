@@ -19,7 +19,20 @@ template <class R, class E>
 
 namespace detail {
 
-/// The passes over one row of an erased expression, for reduce_by.
+/// f of each element of an erased expression.
+template <class F, class E>
+struct OfEach {
+  const F& f;
+  const E& e;
+
+  template <class At>
+  MOLMO_INLINE typename At::value eval(const At& at) const {
+    return f(e.eval(at));
+  }
+};
+
+/// The passes over one row of an erased expression, for reduce_by. (On a GPU, where no host calls come, the blocks of
+/// backend/cuda_row_reduce.cuh have their own.)
 template <class Ctx, class E>
 struct RowPasses {
   const Ctx& ctx;
@@ -28,11 +41,16 @@ struct RowPasses {
 
   template <class R>
   MOLMO_HD double operator()(R r) const {
+#if defined(__CUDA_ARCH__)
+    return R::identity;
+#else
     return reduce_row(ctx, r, e, row, cols);
+#endif
   }
   template <class R, class F>
   MOLMO_HD double operator()(R r, const F& f) const {
-    return reduce_row(ctx, r, map_function(f, e), row, cols);
+    const OfEach<F, E> each{f, e};
+    return RowPasses<Ctx, OfEach<F, E>>{ctx, each, row, cols}(r);
   }
 };
 

@@ -16,8 +16,8 @@ template <class S>
 struct LastAxis1;
 template <index_t... D>
 struct LastAxis1<Shape<D...>> {
-  template <std::size_t... I>
-  static Shape<(I + 1 == sizeof...(D) ? index_t{1} : D)...> of(std::index_sequence<I...>);
+  template <std::size_t... At>
+  static Shape<(At + 1 == sizeof...(D) ? index_t{1} : D)...> of(std::index_sequence<At...>);
   using type = decltype(of(std::make_index_sequence<sizeof...(D)>{}));
 };
 /// S with its last axis 1: one number for each of its rows.

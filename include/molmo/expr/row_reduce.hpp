@@ -7,16 +7,15 @@
 // sum mean max_of min_of variance log_sum_exp any all. Of [n, D] they are a column [n], of a vector [D] a scalar, of
 // all other shapes the shape with its last axis 1. They nest: mean(square(x - mean(x))).
 //
-// How it runs: erased() leaves an OpenRow in the place of each reduction; each thread copies the expression with
-// RowNumbers in their places, and before a row is stored reduce_operands calculates them, the inner ones first. What
-// follows is the ordinary loop over the row, which is in the cache by then. A row belongs to one thread, so the number
-// of threads never shows.
+// The passes over a row follow each other while it is in the cache (row_numbers.hpp says how). A row belongs to one
+// thread, so the number of threads never shows. variance(x) is more exact than mean(square(x - mean(x))), whose inner
+// mean is rounded to float.
 #pragma once
 
 #include <molmo/expr/acc.hpp>
 #include <molmo/expr/assign.hpp>
-#include <molmo/expr/reduce_row.hpp>
 #include <molmo/expr/row_local.hpp>
+#include <molmo/expr/row_numbers.hpp>
 
 #include <limits>
 
@@ -39,43 +38,6 @@ template <index_t D>
   requires(D > 0)
 struct OnePerRow<Shape<D>> {
   using type = Shape<>;
-};
-
-/// A reduction inside a kernel, before its number is known. `a` is the erased operand, `cols` its width; `walk` rows of
-/// the target in a row share one of its rows.
-template <class R, class E>
-struct OpenRow {
-  using shape = Shape<>;  // erased
-  static constexpr bool pointwise = false;
-  E a;
-  index_t cols, walk;
-
-  template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
-    static_assert(never<At>,
-                  "molmo: sum(e), mean(e), ... of rows have a value in on(ctx, y) = e and in reductions only; store "
-                  "them first: on(ctx, s) = mean(e), then use s");
-    return at.splat(0.0f);
-  }
-};
-
-/// A reduction and its number for the row that is being calculated.
-template <class R, class E>
-struct RowNumber {
-  using shape = Shape<>;  // erased
-  static constexpr bool pointwise = false;
-  E a;
-  index_t cols, walk;
-  double value = 0;
-  float rounded = 0;
-
-  template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
-    if constexpr (std::is_same_v<typename At::value, double>)
-      return value;
-    else
-      return at.splat(rounded);
-  }
 };
 
 /// The node of sum(e), mean(e), ...: R over each row of E.
@@ -102,86 +64,18 @@ struct RowReduction {
 };
 
 template <class R, class E>
-inline constexpr bool is_row_reduction<OpenRow<R, E>> = true;
-template <class R, class E>
-inline constexpr bool is_row_reduction<RowNumber<R, E>> = true;
-template <class R, class E>
 inline constexpr bool is_row_reduction<RowReduction<R, E>> = true;
 
-// The erased expression with RowNumbers for its OpenRows. Nodes of your own stay, and with them the error in OpenRow.
-template <class E>
-MOLMO_HD constexpr auto with_numbers(const E& e) {
-  return e;
-}
-template <class F, class A>
-MOLMO_HD constexpr auto with_numbers(const Map1<F, A>& e);
-template <class F, class A, class B>
-MOLMO_HD constexpr auto with_numbers(const Map2<F, A, B>& e);
-template <class F, class A, class B, class C>
-MOLMO_HD constexpr auto with_numbers(const Map3<F, A, B, C>& e);
-template <class F, class A>
-MOLMO_HD constexpr auto with_numbers(const Held<F, A>& e);
-
-template <class R, class E>
-MOLMO_HD constexpr auto with_numbers(const OpenRow<R, E>& e) {
-  const auto a = with_numbers(e.a);
-  return RowNumber<R, std::remove_const_t<decltype(a)>>{a, e.cols, e.walk};
-}
-template <class F, class A>
-MOLMO_HD constexpr auto with_numbers(const Map1<F, A>& e) {
-  return map<F>(with_numbers(e.a));
-}
-template <class F, class A, class B>
-MOLMO_HD constexpr auto with_numbers(const Map2<F, A, B>& e) {
-  return map<F>(with_numbers(e.a), with_numbers(e.b));
-}
-template <class F, class A, class B, class C>
-MOLMO_HD constexpr auto with_numbers(const Map3<F, A, B, C>& e) {
-  return map<F>(with_numbers(e.a), with_numbers(e.b), with_numbers(e.c));
-}
-template <class F, class A>
-MOLMO_HD constexpr auto with_numbers(const Held<F, A>& e) {
-  const auto a = with_numbers(e.a);
-  return Held<F, std::remove_const_t<decltype(a)>>{e.function, a};
-}
-
-// All numbers in e for row `row` of the walk; `first` where there are none yet.
-template <class Ctx, class E>
-MOLMO_HD void reduce_operands(const Ctx& ctx, E& e, index_t row, bool first) {
-  if constexpr (requires { e.a; }) reduce_operands(ctx, e.a, row, first);
-  if constexpr (requires { e.b; }) reduce_operands(ctx, e.b, row, first);
-  if constexpr (requires { e.c; }) reduce_operands(ctx, e.c, row, first);
-}
-template <class Ctx, class R, class E>
-MOLMO_HD void reduce_operands(const Ctx& ctx, RowNumber<R, E>& e, index_t row, bool first) {
-  if (!first && row % e.walk != 0) return;
-  const index_t own = row / e.walk;
-  reduce_operands(ctx, e.a, own, first);
-  e.value = reduce_by<R>(e.cols, RowPasses<Ctx, E>{ctx, e.a, own, e.cols});
-  e.rounded = static_cast<float>(e.value);
-}
-
-// Elements that one row of e costs beside the row that is stored.
-template <class E>
-index_t reduced_columns(const E& e) {
-  index_t cols = 0;
-  if constexpr (is_row_reduction<E>) cols += e.cols;
-  if constexpr (requires { e.a; }) cols += reduced_columns(e.a);
-  if constexpr (requires { e.b; }) cols += reduced_columns(e.b);
-  if constexpr (requires { e.c; }) cols += reduced_columns(e.c);
-  return cols;
-}
-
-/// What assign_rows does to a row that is stored: nothing more.
+/// What assign_rows does to rows that are stored: nothing more.
 struct Stored {
   template <class T>
-  void operator()(T*) const {}
+  void operator()(T*, index_t) const {}
 };
 
 }  // namespace detail
 
-/// The meaning of y = e row by row, for an e with row reductions, or one whose rows `finish(first element)` goes on to
-/// change in place (softmax, norms, cumsum).
+/// The meaning of y = e row by row, for an e with row reductions, or one whose rows `finish(first element, rows)` goes
+/// on to change in place (softmax, norms, cumsum).
 template <class T, class S, class E, class Finish>
 void assign_rows(const Reference& cpu, View<T, S> y, const E& e, const Finish& finish) {
   using F = detail::pass_t<T, E>;
@@ -189,7 +83,7 @@ void assign_rows(const Reference& cpu, View<T, S> y, const E& e, const Finish& f
   for (index_t r = 0; r < y.rows(); ++r) {
     detail::reduce_operands(cpu, row, r, r == 0);
     for (index_t c = 0; c < S::cols; ++c) y(r, c) = static_cast<T>(row.eval(ScalarAt<F>{r, c}));
-    finish(y.row(r));
+    finish(y.row(r), 1);
   }
 }
 /// Xsimd without the header of its loop.

@@ -11,7 +11,7 @@
 namespace molmo::inline v0 {
 namespace detail {
 
-/// Row by row y = e, then op(ctx, row, width) in place. Op also has check(y), for what it reads beside e.
+/// Row by row y = e, then op(ctx, first row, rows, width) in place. Op also has check(y), for what it reads beside e.
 template <class E, class Op>
 struct RowStatement {
   E e;
@@ -30,7 +30,7 @@ struct RowStatement {
       check_no_acc<E>();
       check_pass(y, e);
       op.check(y);
-      assign_rows(ctx, y, e, [&ctx, this](T* row) { op(ctx, row, S::cols); });
+      assign_rows(ctx, y, e, [&ctx, this](T* first, index_t rows) { op(ctx, first, rows, S::cols); });
     }
   }
 };

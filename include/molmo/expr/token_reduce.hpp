@@ -100,9 +100,10 @@ template <class R, bool Mean, class X>
 auto reduce_over_tokens(const X& x) {
   static_assert(WithoutTokens<typename X::shape>::any,
                 "molmo: token_sum(e), token_mean(e), ... reduce [n, D] to [D]; of a column [n] it is sum(ctx, e)");
-  static_assert(!has_row_reduction<X>(),
-                "molmo: token_sum(e), token_mean(e), ...: e has a reduction of rows, which would be calculated anew for "
-                "every few columns; store it first: on(ctx, s) = mean(x), then use s");
+  static_assert(
+      !has_row_reduction<X>(),
+      "molmo: token_sum(e), token_mean(e), ...: e has a reduction of rows, which would be calculated anew for "
+      "every few columns; store it first: on(ctx, s) = mean(x), then use s");
   return TokenReduction<R, Mean, X>{x};
 }
 

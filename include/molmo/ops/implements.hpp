@@ -7,7 +7,9 @@
 // Include the backend's headers first. The signatures are listed in docs/add_a_backend.md.
 #pragma once
 
+#include <molmo/expr/argmax.hpp>
 #include <molmo/expr/reduce.hpp>
+#include <molmo/expr/token_reduce.hpp>
 #include <molmo/ops/attention/attention.hpp>
 #include <molmo/ops/attention/new_heads.hpp>
 #include <molmo/ops/embed/embed.hpp>
@@ -28,6 +30,12 @@ template <class B, class R, class E>
 Inherited reduce_all(const B&, R, const E&);
 template <class B, class R, class T, class S, class E>
 Inherited reduce_rows(const B&, R, View<T, S>, const E&);
+template <class B, class T, class S, class E, class Finish>
+Inherited assign_rows(const B&, View<T, S>, const E&, const Finish&);
+template <class B, class R, class F, class T, class E>
+Inherited reduce_tokens(const B&, R, F, const TokenTarget<T>&, const E&, const TokenWalk&);
+template <class B, class F, class E>
+Inherited find_largest(const B&, Largest<F>&, const E&, index_t, index_t);
 template <class B, class... P>
 Inherited multiply(const B&, const Rows&, const P&...);
 template <class B>
@@ -55,6 +63,8 @@ extern const X& one;
 extern const View<float, Shape<dyn, 8>> y;
 extern const View<float, Shape<dyn>> s;
 extern const Leaf<float, Shape<dyn, 8>, Host> e;
+extern const Strided<float, Spread::full> erased;
+extern Largest<float> largest;
 extern const float* const in;
 extern float* const out;
 extern const std::int32_t* const ids;
@@ -66,6 +76,12 @@ template <class B>
 using reduce_all_call = decltype(reduce_all(one<B>, SumOf{}, e));
 template <class B>
 using reduce_rows_call = decltype(reduce_rows(one<B>, SumOf{}, s, e));
+template <class B>
+using assign_rows_call = decltype(assign_rows(one<B>, y, e, one<Stored>));
+template <class B>
+using reduce_tokens_call = decltype(reduce_tokens(one<B>, SumOf{}, float{}, one<TokenTarget<float>>, erased, one<TokenWalk>));
+template <class B>
+using argmax_call = decltype(find_largest(one<B>, largest, erased, n, n));
 template <class B>
 using matmul_call = decltype(multiply(one<B>, one<Rows>, one<Product<float, Acc>>));
 template <class B>
@@ -103,6 +119,18 @@ struct reduce_all {
 struct reduce_rows {
   template <class B>
   using call = detail::ask::reduce_rows_call<B>;
+};
+struct assign_rows {
+  template <class B>
+  using call = detail::ask::assign_rows_call<B>;
+};
+struct reduce_tokens {
+  template <class B>
+  using call = detail::ask::reduce_tokens_call<B>;
+};
+struct argmax {
+  template <class B>
+  using call = detail::ask::argmax_call<B>;
 };
 struct matmul {
   template <class B>

@@ -51,8 +51,8 @@ struct LayerNormCall {
 
 inline namespace MOLMO_ISA {
 
-/// LayerNorm of every row of x, an expression, a tensor or a view; weight and bias are rows of floats. Borrows all of them.
-/// In bf16 and f16, PyTorch rounds once, at the end: NormOrder::scale_then_cast.
+/// LayerNorm of every row of x, an expression, a tensor or a view; weight and bias are rows of floats. Borrows all of
+/// them. In bf16 and f16, PyTorch rounds once, at the end: NormOrder::scale_then_cast.
 template <class X>
 [[nodiscard]] auto layer_norm(X&& x MOLMO_LIFETIMEBOUND, double eps) {
   return detail::norm_of<detail::LayerNormCall>(std::forward<X>(x), eps, NormOrder::scale_then_cast);

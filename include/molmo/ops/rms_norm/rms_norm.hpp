@@ -106,8 +106,8 @@ struct NormInPlace {
     check_norm(by.rows<T>(y.data, y.data, y.rows(), S::cols));
   }
   template <class Ctx, class T>
-  void operator()(const Ctx& ctx, T* row, index_t width) const {
-    Call::rows(ctx, by.rows<T>(row, row, 1, width));
+  void operator()(const Ctx& ctx, T* first, index_t rows, index_t width) const {
+    Call::rows(ctx, by.rows<T>(first, first, rows, width));
   }
 };
 

@@ -57,8 +57,8 @@ struct SoftmaxInPlace {
   template <class Y>
   void check(const Y&) const {}
   template <class Ctx, class T>
-  void operator()(const Ctx& ctx, T* row, index_t width) const {
-    softmax_rows(ctx, static_cast<const T*>(row), row, 1, width);
+  void operator()(const Ctx& ctx, T* first, index_t rows, index_t width) const {
+    softmax_rows(ctx, static_cast<const T*>(first), first, rows, width);
   }
 };
 
