@@ -74,6 +74,12 @@ struct Lanes {
   MOLMO_INLINE friend Lanes round_to_integer(Lanes a) { return detail::NativeLanes<Arch>::round(a.v); }
   /// x * 2^n for whole n in [-252, 252]; subnormal results are right.
   MOLMO_INLINE friend Lanes scale_by_power_of_2(Lanes x, Lanes n) { return detail::NativeLanes<Arch>::scale(x.v, n.v); }
+  /// x = m 2^k with m in [sqrt(1/2), sqrt(2)), for positive normal x; returns m.
+  MOLMO_INLINE friend Lanes split_exponent(Lanes x, Lanes& k) {
+    return detail::NativeLanes<Arch>::split_exponent(x.v, k.v);
+  }
+  /// Whether one lane of a is larger than the same lane of b.
+  MOLMO_INLINE friend bool any_larger(Lanes a, Lanes b) { return xsimd::any(a.v > b.v); }
   /// The sum of all lanes, always in the same order.
   MOLMO_INLINE friend float reduce_add(Lanes a) { return detail::NativeLanes<Arch>::reduce_add(a.v); }
   MOLMO_INLINE friend float reduce_max(Lanes a) {
@@ -90,7 +96,7 @@ struct Lanes {
   }
 };
 
-}  // inline namespace MOLMO_ISA
+}  // namespace MOLMO_ISA
 
 namespace detail::inline MOLMO_ISA {
 

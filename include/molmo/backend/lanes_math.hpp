@@ -1,68 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// exp, tanh and erf for Lanes. Largest error over the whole range, measured against double precision on every float of
-// a dense sweep (tests/backend/lanes_math_test.cpp): exp 1.0 ULP, tanh 1.4 ULP, erf 1.2 ULP.
+// The functions of Lanes, all of them. floor and ceil stand here; the others have a header for each family:
 //
-//   exp(x)   x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 P4(r);  times 2^n. Right in the subnormals, inf, NaN.
-//   tanh(x)  |x| < 0.625: x + x^3 Q4(x^2);  else 1 - 2 / (e^(2|x|) + 1)
-//   erf(x)   |x| < 0.92: x + x E6(x^2);     else 1 - e^-(t + t G6(t)), t = smaller(|x|, 3.95)
-// The coefficients are our own near-minimax fits in double precision, rounded to float.
+//   lanes_exp.hpp    exp exp2 expm1 tanh erf        lanes_log.hpp    log log1p
+//   lanes_pow.hpp    pow                            lanes_trig.hpp   sin cos
+// Each has a polynomial of its own, so results do not depend on the C library, except for sin and cos far from 0. The
+// same names for numbers stand in expr/scalar.hpp.
 #pragma once
 
-#include <molmo/backend/lanes.hpp>
+#include <molmo/backend/lanes_pow.hpp>
+#include <molmo/backend/lanes_trig.hpp>
 
 namespace molmo::inline v0 {
-namespace detail::inline MOLMO_ISA {
 
-// c[0] + c[1] x + ... by Horner's rule.
-template <class A, int N>
-MOLMO_INLINE Lanes<A> polynomial(Lanes<A> x, const float (&c)[N]) {
-  Lanes<A> y = Lanes<A>::broadcast(c[N - 1]);
-  MOLMO_UNROLL
-  for (int i = N - 2; i >= 0; --i) y = fma(y, x, Lanes<A>::broadcast(c[i]));
-  return y;
-}
-
-}  // namespace detail::inline MOLMO_ISA
-
-/// e^x per lane.
+/// The largest whole number that is not larger, per lane; -0, inf and NaN stay.
 template <class A>
-MOLMO_INLINE Lanes<A> exp(Lanes<A> x) {
-  constexpr float c[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e4p-7f, 0x1.6a2430p-10f};
+MOLMO_INLINE Lanes<A> floor(Lanes<A> x) {
   using V = Lanes<A>;
-  const V held =
-      larger(V::broadcast(-104.0f), smaller(V::broadcast(89.0f), x));  // beyond: 0 and inf all the same; NaN -> x
-  const V n = round_to_integer(held * V::broadcast(1.44269504088896341f));
-  // ln 2 in two parts; the first has few bits, so that n times it is exact.
-  const V r = fma(n, V::broadcast(-1.42860682e-6f), fma(n, V::broadcast(-0.693145752f), held));
-  const V e = fma(r * r, detail::polynomial(r, c), r) + V::broadcast(1.0f);
-  return scale_by_power_of_2(e, n);
+  const V nearest = round_to_integer(x);
+  return nearest - select_less(x, nearest, V::broadcast(1.0f), V::broadcast(0.0f));
 }
-
-/// tanh(x) per lane.
+/// The smallest whole number that is not smaller, per lane; -0.5 gives -0.
 template <class A>
-MOLMO_INLINE Lanes<A> tanh(Lanes<A> x) {
-  constexpr float c[] = {-0x1.555532p-2f, 0x1.110726p-3f, -0x1.b83c5ap-5f, 0x1.52269ep-6f, -0x1.75e1dcp-8f};
-  using V = Lanes<A>;
-  const V t = abs(x);
-  const V s = x * x;
-  const V near_0 = fma(x * s, detail::polynomial(s, c), x);
-  const V big = V::broadcast(1.0f) - V::broadcast(2.0f) / (exp(t + t) + V::broadcast(1.0f));
-  return select_less(t, V::broadcast(0.625f), near_0, with_sign(big, x));
-}
-
-/// erf(x) per lane.
-template <class A>
-MOLMO_INLINE Lanes<A> erf(Lanes<A> x) {
-  constexpr float near_zero[] = {0x1.06eba8p-3f, -0x1.812742p-2f,  0x1.ce2e0ap-4f, -0x1.b80e94p-6f,
-                                 0x1.54c806p-8f, -0x1.aa3fb0p-11f, 0x1.5cd622p-14f};
-  constexpr float far_from_zero[] = {0x1.0778dcp-3f, 0x1.45328ep-1f,   0x1.b32574p-4f, -0x1.85515ep-6f,
-                                     0x1.dd6cdap-9f, -0x1.527c6cp-12f, 0x1.78dd98p-17f};
-  using V = Lanes<A>;
-  const V t = smaller(V::broadcast(3.95f), abs(x));  // NaN stays
-  const V s = x * x;
-  const V near_0 = fma(x, detail::polynomial(s, near_zero), x);
-  const V big = V::broadcast(1.0f) - exp(-fma(t, detail::polynomial(t, far_from_zero), t));
-  return select_less(t, V::broadcast(0.92f), near_0, with_sign(big, x));
+MOLMO_INLINE Lanes<A> ceil(Lanes<A> x) {
+  return -floor(-x);
 }
 
 }  // namespace molmo::inline v0

@@ -24,18 +24,30 @@ template <class Arch>
 MOLMO_INLINE xsimd::batch<float, Arch> as_floats(xsimd::batch<std::int32_t, Arch> bits) {
   return xsimd::bitwise_cast<float>(bits);
 }
+template <class Arch>
+MOLMO_INLINE xsimd::batch<std::int32_t, Arch> as_ints(xsimd::batch<float, Arch> v) {
+  return xsimd::bitwise_cast<std::int32_t>(v);
+}
 #else
 template <class Arch>
 MOLMO_INLINE xsimd::batch<float, Arch> as_floats(xsimd::batch<std::int32_t, Arch> bits) {
   return xsimd::bitwise_cast<xsimd::batch<float, Arch>>(bits);
 }
+template <class Arch>
+MOLMO_INLINE xsimd::batch<std::int32_t, Arch> as_ints(xsimd::batch<float, Arch> v) {
+  return xsimd::bitwise_cast<xsimd::batch<std::int32_t, Arch>>(v);
+}
 #endif
+
+inline constexpr std::int32_t sqrt_half_bits = 0x3f3504f3;
+inline constexpr std::int32_t one_minus_sqrt_half_bits = 0x3f800000 - sqrt_half_bits;
 
 /// Portable: through a small array.
 template <class Arch>
 struct PortableLanes {
   using batch = xsimd::batch<float, Arch>;
   static constexpr int size = static_cast<int>(batch::size);
+  static constexpr bool fused = false;  // whether fma is known to round once
 
   template <class T>
   MOLMO_INLINE static batch load(const T* p) {
@@ -78,6 +90,13 @@ struct PortableLanes {
     const ints rest = whole - half;
     return v * as_floats<Arch>((half + ints(127)) << 23) * as_floats<Arch>((rest + ints(127)) << 23);
   }
+  // v = m 2^k with m in [sqrt(1/2), sqrt(2)), for positive normal v: the bits of sqrt(1/2) are where k steps.
+  MOLMO_INLINE static batch split_exponent(batch v, batch& k) {
+    using ints = xsimd::batch<std::int32_t, Arch>;
+    const ints moved = as_ints<Arch>(v) + ints(one_minus_sqrt_half_bits);
+    k = xsimd::to_float((moved >> 23) - ints(127));
+    return as_floats<Arch>((moved & ints(0x7fffff)) + ints(sqrt_half_bits));
+  }
   // Lane i + lane i + half, halving until one is left.
   MOLMO_INLINE static float reduce_add(batch v) {
     alignas(64) float lane[static_cast<std::size_t>(size)];
@@ -109,7 +128,8 @@ MOLMO_INLINE float reduce_add_256(__m256 a) {
 }
 
 template <class Arch>
-requires(std::is_base_of_v<xsimd::avx2, Arch>) struct NativeLanes<Arch> : PortableLanes<Arch> {
+  requires(std::is_base_of_v<xsimd::avx2, Arch>)
+struct NativeLanes<Arch> : PortableLanes<Arch> {
   using Base = PortableLanes<Arch>;
   using batch = xsimd::batch<float, Arch>;
   using Base::load;
@@ -122,6 +142,7 @@ requires(std::is_base_of_v<xsimd::avx2, Arch>) struct NativeLanes<Arch> : Portab
   MOLMO_INLINE static batch load(const f16* p) {
     return batch(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
+  static constexpr bool fused = true;
   // xsimd 8 multiplies and adds in two steps on AVX-512 and on plain AVX2, and leaves it to the compiler to join them.
   MOLMO_INLINE static batch fma(batch a, batch b, batch c) { return batch(_mm256_fmadd_ps(a, b, c)); }
   MOLMO_INLINE static float reduce_add(batch v) { return reduce_add_256(v); }
@@ -164,7 +185,8 @@ MOLMO_INLINE float reduce_add_512(__m512 a) {
 
 // The forms with a zero mask throughout: the plain ones of g++ 12 start from an undefined register and warn about it.
 template <class Arch>
-requires(std::is_base_of_v<xsimd::avx512f, Arch>) struct NativeLanes<Arch> : PortableLanes<Arch> {
+  requires(std::is_base_of_v<xsimd::avx512f, Arch>)
+struct NativeLanes<Arch> : PortableLanes<Arch> {
   using Base = PortableLanes<Arch>;
   using batch = xsimd::batch<float, Arch>;
   using Base::load;
@@ -176,7 +198,15 @@ requires(std::is_base_of_v<xsimd::avx512f, Arch>) struct NativeLanes<Arch> : Por
     return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(all, _mm512_maskz_cvtepu16_epi32(all, narrow), 16));
   }
 
+  static constexpr bool fused = true;
   MOLMO_INLINE static batch fma(batch a, batch b, batch c) { return batch(_mm512_fmadd_ps(a, b, c)); }
+  MOLMO_INLINE static batch split_exponent(batch v, batch& k) {
+    const __m512i moved = _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(one_minus_sqrt_half_bits));
+    const __m512i exponent = _mm512_maskz_srai_epi32(all, moved, 23);
+    k = batch(_mm512_maskz_cvtepi32_ps(all, _mm512_sub_epi32(exponent, _mm512_set1_epi32(127))));
+    const __m512i digits = _mm512_and_si512(moved, _mm512_set1_epi32(0x7fffff));
+    return batch(_mm512_castsi512_ps(_mm512_add_epi32(digits, _mm512_set1_epi32(sqrt_half_bits))));
+  }
   MOLMO_INLINE static batch sqrt(batch v) { return batch(_mm512_maskz_sqrt_ps(all, v)); }
   MOLMO_INLINE static batch round(batch v) { return batch(_mm512_maskz_roundscale_ps(all, v, 0)); }
   MOLMO_INLINE static batch scale(batch v, batch n) { return batch(_mm512_maskz_scalef_ps(all, v, n)); }
