@@ -59,6 +59,17 @@ void check_arithmetic() {
     check(exp(a), [](float x, float) { return std::exp(x); });
     check(tanh(a), [](float x, float) { return std::tanh(x); });
     check(erf(a), [](float x, float) { return std::erf(x); });
+    check(exp2(a), [](float x, float) { return std::exp2(x); });
+    check(expm1(a), [](float x, float) { return std::expm1(x); });
+    check(log(a), [](float x, float) { return std::log(x); });
+    check(log1p(a), [](float x, float) { return std::log1p(x); });
+    check(pow(a, b), [](float x, float y) { return std::pow(x, y); });
+    check(sin(a), [](float x, float) { return std::sin(x); });
+    check(cos(a), [](float x, float) { return std::cos(x); });
+    check(floor(a), [](float x, float) { return std::floor(x); });
+    check(ceil(a), [](float x, float) { return std::ceil(x); });
+    check(round_to_integer(a), [](float x, float) { return std::nearbyint(x); });
+    check(select_less(a, b, -a, a), [](float x, float y) { return x < y ? -x : x; });
     check(larger(a, b), [](float x, float y) { return x > y ? x : y; });
     check(larger_or_nan(a, b), [](float x, float y) { return std::isnan(x) || x > y ? x : y; });
     check(smaller(a, b), [](float x, float y) { return x < y ? x : y; });

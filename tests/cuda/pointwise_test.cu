@@ -114,6 +114,10 @@ TEST_CASE("cuda: every function") {
   check("sqrt, rsqrt, abs, square", [](auto v) { return sqrt(v) + rsqrt(v) - abs(-v) * square(v); });
   check("sigmoid, gelu", [](auto v) { return sigmoid(v) * gelu(v); });
   check("gelu_tanh, quick_gelu", [](auto v) { return gelu_tanh(v) - quick_gelu(-v); });
+  check("log, log1p, exp2, expm1", [](auto v) { return log(v) * log1p(v) + exp2(v) - expm1(v); });
+  check("sin, cos, pow", [](auto v) { return sin(v) + cos(v) * pow(v, 1.5); });
+  check("floor, ceil, round, sign", [](auto v) { return floor(v) + 2 * ceil(v) + 4 * round(v) + 8 * sign(v); });
+  check("softplus, reciprocal", [](auto v) { return softplus(v) + reciprocal(v); });
   check("relu, softcap", [](auto v) { return relu(v - 1) + softcap(v, 30.0); });
   check("max, min, clamp", [](auto v) { return max(v, 1.0f) + min(v, 2.0f) - clamp(v, 0.5, 1.5); });
 }

@@ -61,6 +61,28 @@ void for_each_function(Body&& body) {
   // -1.702 x rounded once moves e^(-1.702 x) by up to |1.702 x| half-units
   body(Function{"quick_gelu", [](auto x) { return quick_gelu(x); }, +[](double x) { return x * sigmoid_of(1.702 * x); },
                 16.0});
+  body(Function{"exp2", [](auto x) { return exp2(x); }, +[](double x) { return std::exp2(x); }, 1.3, 0.0, 120.0});
+  body(Function{"expm1", [](auto x) { return expm1(x); }, +[](double x) { return std::expm1(x); }, 1.5, 0.0, 80.0});
+  body(Function{"log", [](auto x) { return log(x); }, +[](double x) { return std::log(x); }, 1.1, 0.0, 1000.0, true});
+  body(Function{"log1p", [](auto x) { return log1p(x); }, +[](double x) { return std::log1p(x); }, 1.6, 0.0, 1000.0,
+                true});
+  body(Function{"sin", [](auto x) { return sin(x); }, +[](double x) { return std::sin(x); }, 1.7, 0.0, 1000.0});
+  body(Function{"cos", [](auto x) { return cos(x); }, +[](double x) { return std::cos(x); }, 1.7, 0.0, 1e6});
+  body(Function{"pow of 1.75", [](auto x) { return pow(x, 1.75); }, +[](double x) { return std::pow(x, 1.75); }, 1.4,
+                0.0, 1000.0, true});
+  body(Function{"cube", [](auto x) { return pow(x, 3); }, +[](double x) { return x * x * x; }, 1.4, 0.0, 1000.0});
+  body(Function{"pow of 2.5 to the x", [](auto x) { return pow(2.5f, x); }, +[](double x) { return std::pow(2.5, x); },
+                1.4, 0.0, 90.0});
+  body(Function{"floor", [](auto x) { return floor(x); }, +[](double x) { return std::floor(x); }, 0.0});
+  body(Function{"ceil", [](auto x) { return ceil(x); }, +[](double x) { return std::ceil(x); }, 0.0});
+  body(Function{"round", [](auto x) { return round(x * 0.5f); }, +[](double x) { return std::nearbyint(x * 0.5); },
+                0.0});
+  body(Function{"sign", [](auto x) { return sign(x); }, +[](double x) { return x < 0 ? -1.0 : x > 0 ? 1.0 : x; }, 0.0});
+  body(Function{"reciprocal", [](auto x) { return reciprocal(x); }, +[](double x) { return 1 / x; }, 0.51, 0.0, 1000.0,
+                true});
+  // log1p and its argument e^-|x|, 1.0 units off, and their sum
+  body(Function{"softplus", [](auto x) { return softplus(x); },
+                +[](double x) { return (x > 0 ? x : 0.0) + std::log1p(std::exp(-std::fabs(x))); }, 3.2, 0.0, 80.0});
   body(Function{"relu", [](auto x) { return relu(x); }, +[](double x) { return x > 0 ? x : 0.0; }, 0.0});
   body(Function{"softcap", [](auto x) { return softcap(x, 30.0); }, +[](double x) { return 30 * std::tanh(x / 30); },
                 3.8, 0.0, 200.0});
@@ -194,6 +216,36 @@ TEST_CASE("NaN, infinities, zeroes and huge arguments end as IEEE says") {
     CHECK(std::isnan(value(cpu, nan, clamp_of)));
     CHECK(std::isnan(value(cpu, nan, [](auto v) { return gelu(v); })));
     CHECK(std::isnan(value(cpu, -1.0f, [](auto v) { return sqrt(v); })));
+    const auto log_of = [](auto v) { return log(v); };
+    const auto log1p_of = [](auto v) { return log1p(v); };
+    const auto softplus_of = [](auto v) { return softplus(v); };
+    const auto sign_of = [](auto v) { return sign(v); };
+    const auto round_of = [](auto v) { return round(v); };
+    CHECK(value(cpu, 0.0f, log_of) == -inf);
+    CHECK(value(cpu, inf, log_of) == inf);
+    CHECK(std::isnan(value(cpu, -1.0f, log_of)));
+    CHECK(std::isnan(value(cpu, nan, log_of)));
+    CHECK(value(cpu, -1.0f, log1p_of) == -inf);
+    CHECK(std::isnan(value(cpu, nan, log1p_of)));
+    CHECK(value(cpu, 1000.0f, softplus_of) == 1000);
+    CHECK(value(cpu, inf, softplus_of) == inf);
+    CHECK(value(cpu, -inf, softplus_of) == 0);
+    CHECK(value(cpu, -100.0f, softplus_of) > 0);  // 3.8e-44, a subnormal
+    CHECK(std::isnan(value(cpu, nan, softplus_of)));
+    CHECK(value(cpu, -inf, sign_of) == -1);
+    CHECK(std::signbit(value(cpu, -0.0f, sign_of)));
+    CHECK(std::isnan(value(cpu, nan, sign_of)));
+    CHECK(value(cpu, 2.5f, round_of) == 2);
+    CHECK(value(cpu, 3.5f, round_of) == 4);
+    CHECK(std::signbit(value(cpu, -0.4f, round_of)));
+    CHECK(std::isnan(value(cpu, inf, [](auto v) { return sin(v); })));
+    CHECK(std::isnan(value(cpu, -inf, [](auto v) { return cos(v); })));
+    CHECK(value(cpu, nan, [](auto v) { return pow(v, 0); }) == 1);
+    CHECK(std::isnan(value(cpu, -2.0f, [](auto v) { return pow(v, 0.5); })));
+    CHECK(value(cpu, -2.0f, [](auto v) { return pow(v, 3); }) == -8);
+    CHECK(value(cpu, 0.0f, [](auto v) { return pow(v, -1); }) == inf);
+    CHECK(std::isnan(value(cpu, nan, [](auto v) { return floor(v) + ceil(v); })));
+    CHECK(value(cpu, -0.0f, [](auto v) { return reciprocal(v); }) == -inf);
     CHECK(value(cpu, 0.0f, [](auto v) { return rsqrt(v); }) == inf);
   });
 }

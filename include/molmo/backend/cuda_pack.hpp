@@ -85,6 +85,9 @@ struct quotient_f {
 struct larger_or_nan_f {
   MOLMO_INLINE float operator()(float a, float b) const { return scalar::larger_or_nan(a, b); }
 };
+struct select_less_f {
+  MOLMO_INLINE float operator()(float x, float limit, float yes, float no) const { return x < limit ? yes : no; }
+};
 struct root_f {
   MOLMO_INLINE float operator()(float a) const {
 #if defined(__CUDA_ARCH__)
@@ -172,6 +175,14 @@ struct Pack {
     return out;
   }
 
+  template <class F>
+  MOLMO_INLINE static Pack each(F f, const Pack& a, const Pack& b, const Pack& c, const Pack& d) {
+    Pack out;
+    MOLMO_UNROLL
+    for (int i = 0; i < N; ++i) out.v[i] = f(a.v[i], b.v[i], c.v[i], d.v[i]);
+    return out;
+  }
+
   MOLMO_INLINE friend Pack operator+(const Pack& a, const Pack& b) { return each(detail::add_f{}, a, b); }
   MOLMO_INLINE friend Pack operator-(const Pack& a, const Pack& b) { return each(detail::sub_f{}, a, b); }
   MOLMO_INLINE friend Pack operator*(const Pack& a, const Pack& b) { return each(detail::mul_f{}, a, b); }
@@ -180,6 +191,19 @@ struct Pack {
   MOLMO_INLINE friend Pack sqrt(const Pack& a) { return each(detail::root_f{}, a); }
   MOLMO_INLINE friend Pack abs(const Pack& a) { return each(detail::abs_f{}, a); }
   MOLMO_INLINE friend Pack exp(const Pack& a) { return each(detail::exp_f{}, a); }
+  MOLMO_INLINE friend Pack exp2(const Pack& a) { return each(detail::exp2_f{}, a); }
+  MOLMO_INLINE friend Pack expm1(const Pack& a) { return each(detail::expm1_f{}, a); }
+  MOLMO_INLINE friend Pack log(const Pack& a) { return each(detail::log_f{}, a); }
+  MOLMO_INLINE friend Pack log1p(const Pack& a) { return each(detail::log1p_f{}, a); }
+  MOLMO_INLINE friend Pack pow(const Pack& a, const Pack& b) { return each(detail::pow_f{}, a, b); }
+  MOLMO_INLINE friend Pack sin(const Pack& a) { return each(detail::sin_f{}, a); }
+  MOLMO_INLINE friend Pack cos(const Pack& a) { return each(detail::cos_f{}, a); }
+  MOLMO_INLINE friend Pack floor(const Pack& a) { return each(detail::floor_f{}, a); }
+  MOLMO_INLINE friend Pack ceil(const Pack& a) { return each(detail::ceil_f{}, a); }
+  MOLMO_INLINE friend Pack round_to_integer(const Pack& a) { return each(detail::round_f{}, a); }
+  MOLMO_INLINE friend Pack select_less(const Pack& x, const Pack& limit, const Pack& yes, const Pack& no) {
+    return each(detail::select_less_f{}, x, limit, yes, no);
+  }
   MOLMO_INLINE friend Pack tanh(const Pack& a) { return each(detail::tanh_f{}, a); }
   MOLMO_INLINE friend Pack erf(const Pack& a) { return each(detail::erf_f{}, a); }
   // The second argument when either is NaN, as everywhere.

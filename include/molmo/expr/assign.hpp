@@ -12,7 +12,7 @@
 #include <molmo/core/error.hpp>
 #include <molmo/core/overlap.hpp>
 #include <molmo/expr/acc.hpp>
-#include <molmo/expr/functions.hpp>
+#include <molmo/expr/activations.hpp>
 #include <molmo/expr/row_local.hpp>
 
 namespace molmo::inline v0 {

@@ -158,34 +158,65 @@ constexpr auto combine(const A& a, const B& b, const C& c) {
     return map<F>(a, b, c);
 }
 
+// Each knows its symbol, for formula(e), and its adjoint (functions.hpp).
 struct add_f {
+  static constexpr const char* name = "+";
   template <class V>
   MOLMO_INLINE V operator()(V a, V b) const {
     return a + b;
   }
+  template <class V, class A, class B>
+  MOLMO_INLINE void pull(V g, V, V, V, A& da, B& db) const {
+    da = g;
+    db = g;
+  }
 };
 struct sub_f {
+  static constexpr const char* name = "-";
   template <class V>
   MOLMO_INLINE V operator()(V a, V b) const {
     return a - b;
   }
+  template <class V, class A, class B>
+  MOLMO_INLINE void pull(V g, V, V, V, A& da, B& db) const {
+    da = g;
+    db = -g;
+  }
 };
 struct mul_f {
+  static constexpr const char* name = "*";
   template <class V>
   MOLMO_INLINE V operator()(V a, V b) const {
     return a * b;
   }
+  template <class V, class A, class B>
+  MOLMO_INLINE void pull(V g, V, V a, V b, A& da, B& db) const {
+    da = g * b;
+    db = g * a;
+  }
 };
 struct div_f {
+  static constexpr const char* name = "/";
   template <class V>
   MOLMO_INLINE V operator()(V a, V b) const {
     return a / b;
   }
+  template <class V, class A, class B>
+  MOLMO_INLINE void pull(V g, V y, V, V b, A& da, B& db) const {
+    const V share = g / b;
+    da = share;
+    db = -(share * y);
+  }
 };
 struct neg_f {
+  static constexpr const char* name = "-";
   template <class V>
   MOLMO_INLINE V operator()(V a) const {
     return -a;
+  }
+  template <class V, class A>
+  MOLMO_INLINE void pull(V g, V, V, A& da) const {
+    da = -g;
   }
 };
 
