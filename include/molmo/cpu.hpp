@@ -4,6 +4,7 @@
 
 #include <molmo/backend/xsimd.hpp>
 #include <molmo/backend/xsimd_argmax.hpp>
+#include <molmo/backend/xsimd_gradient.hpp>
 #include <molmo/backend/xsimd_rows.hpp>
 #include <molmo/backend/xsimd_tokens.hpp>
 #include <molmo/ops/attention/cpu.hpp>

@@ -23,6 +23,12 @@ struct call_f {
   MOLMO_INLINE V operator()(const Call<F, V>& call, Rest... rest) const {
     return call.f(call.first, rest...);
   }
+  // The adjoint is that of f: pull(g, y, x..., dx...).
+  template <class V, class F, class... More>
+    requires requires(const Call<F, V>& call, V g, More&... more) { call.f.pull(g, g, g, more...); }
+  MOLMO_INLINE void pull(V g, V y, const Call<F, V>& call, More&... more) const {
+    call.f.pull(g, y, call.first, more...);
+  }
 };
 
 /// F, or nothing: an expression can be made without operands (concepts.hpp), a lambda with captures cannot.
