@@ -9,6 +9,7 @@
 // fast ones: cpu.hpp, onednn.hpp, eigen.hpp beside this file.
 #pragma once
 
+#include <molmo/core/cost.hpp>
 #include <molmo/core/error.hpp>
 #include <molmo/expr/assign.hpp>
 #include <molmo/expr/borrow.hpp>
@@ -51,11 +52,6 @@ struct Product {
 [[nodiscard]] inline auto acc_plus_row(const float* bias) {
   return detail::map<detail::add_f>(Acc{}, Strided<float, Spread::row>{bias, 0});
 }
-
-/// What an op costs: floating-point operations, and bytes that must move when nothing is cached.
-struct Cost {
-  double flops = 0, bytes = 0;
-};
 
 inline namespace MOLMO_ISA {
 
