@@ -38,25 +38,25 @@ MOLMO_NOINLINE inline void attention(const Reference&, const AttentionRows& a) {
       float* out = a.out + t * a.out_token + h * head_dim;
       const index_t g = h / group;
       const index_t visible = a.past + t + 1;
-      const auto score = [&](index_t j) {
+      const auto scored = [&](index_t j) {
         double dot = 0;
         for (index_t i = 0; i < head_dim; ++i)
           dot += static_cast<double>(q[i]) * static_cast<double>(a.kv.key(g, j, i));
         return dot * static_cast<double>(a.scale);
       };
-      double largest = score(0);
+      double largest = scored(0);
       for (index_t j = 1; j < visible; ++j) {
-        const double s = score(j);
+        const double s = scored(j);
         largest = s > largest ? s : largest;
       }
       double total = 0;
-      for (index_t j = 0; j < visible; ++j) total += std::exp(score(j) - largest);
+      for (index_t j = 0; j < visible; ++j) total += std::exp(scored(j) - largest);
       constexpr index_t some = 64;
       for (index_t i = 0; i < head_dim; i += some) {
         const index_t count = head_dim - i < some ? head_dim - i : some;
         double sum[some] = {};
         for (index_t j = 0; j < visible; ++j) {
-          const double p = std::exp(score(j) - largest) / total;
+          const double p = std::exp(scored(j) - largest) / total;
           for (index_t c = 0; c < count; ++c) sum[c] += p * static_cast<double>(a.kv.value(g, j, i + c));
         }
         for (index_t c = 0; c < count; ++c) out[i + c] = static_cast<float>(sum[c]);
