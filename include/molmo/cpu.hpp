@@ -8,6 +8,7 @@
 #include <molmo/backend/xsimd_rows.hpp>
 #include <molmo/backend/xsimd_tokens.hpp>
 #include <molmo/ops/attention/cpu.hpp>
+#include <molmo/ops/attention/cpu_masked.hpp>
 #include <molmo/ops/layer_norm/cpu.hpp>
 #include <molmo/ops/matmul/cpu.hpp>
 #include <molmo/ops/rms_norm/cpu.hpp>

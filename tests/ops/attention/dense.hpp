@@ -118,9 +118,11 @@ struct DenseProblem {
       for (index_t h = 0; h < s.heads; ++h) {
         const index_t g = h * s.kv_heads / s.heads;
         std::vector<double> p(at(s.keys), nothing);
+        std::vector<index_t> seen;
         double top = sink ? static_cast<double>(sinks[at(h)]) : nothing;
         for (index_t j = 0; j < s.keys; ++j) {
           if (!rule(first + i, a.first_key + j, h)) continue;
+          seen.push_back(j);
           double dot = 0;
           for (index_t c = 0; c < s.dq; ++c)
             dot += static_cast<double>(q[at(i * (s.heads * s.dq + gap) + h * s.dq + c)]) *
@@ -134,10 +136,9 @@ struct DenseProblem {
         r.lse[at(i * s.heads + h)] = std::log(total) + shift;
         for (index_t c = 0; c < s.dv; ++c) {
           double sum = 0;
-          for (index_t j = 0; j < s.keys; ++j)
-            if (rule(first + i, a.first_key + j, h))
-              sum += p[at(j)] / (total == 0 ? 1 : total) *
-                     static_cast<double>(s.cache ? a.value_cache.value(g, j, c) : v[at((j * s.kv_heads + g) * s.dv + c)]);
+          for (const index_t j : seen)
+            sum += p[at(j)] / (total == 0 ? 1 : total) *
+                   static_cast<double>(s.cache ? a.value_cache.value(g, j, c) : v[at((j * s.kv_heads + g) * s.dv + c)]);
           r.out[at(i * (s.heads * s.dv + gap) + h * s.dv + c)] = sum;
         }
       }

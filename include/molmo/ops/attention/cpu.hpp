@@ -16,17 +16,6 @@
 namespace molmo::inline v0 {
 namespace detail::inline MOLMO_ISA {
 
-/// Calls f(first row, rows, kernel) for the tiles that make up `rows` rows.
-template <class V, class F>
-MOLMO_INLINE void each_row_tile(index_t rows, F&& f) {
-  constexpr index_t sizes[] = {1, 2, 4, row_tile<V>};
-  int kernel = 3;
-  for (index_t r = 0; r < rows; r += sizes[kernel]) {
-    while (sizes[kernel] > rows - r) --kernel;
-    f(r, sizes[kernel], kernel);
-  }
-}
-
 /// One unit: rows of block `block` of kv head g over chunk `chunk`.
 template <class V>
 void attend_unit(const AttentionRows& a, const AttentionSplit& cut, const KvKernels& kernels, index_t g, index_t block,

@@ -17,6 +17,17 @@ namespace molmo::inline v0::detail::inline MOLMO_ISA {
 /// multiply-add, but twice the keys in the first cache: slower where head_dim is 64 or more.)
 template <class V>
 inline constexpr int row_tile = V::size == 16 ? 12 : 6;
+/// Calls f(first row, rows, kernel) for the tiles that make up `rows` rows.
+template <class V, class F>
+MOLMO_INLINE void each_row_tile(index_t rows, F&& f) {
+  constexpr index_t sizes[] = {1, 2, 4, row_tile<V>};
+  int kernel = 3;
+  for (index_t r = 0; r < rows; r += sizes[kernel]) {
+    while (sizes[kernel] > rows - r) --kernel;
+    f(r, sizes[kernel], kernel);
+  }
+}
+
 /// May a tile of R rows have four registers of keys or values?
 template <class V, int R>
 inline constexpr bool four_beside = R <= 2;
