@@ -129,27 +129,36 @@ void end_unit(const MaskedWork& w, MaskedUnit& u) {
   }
 }
 
-/// Where the keys of a tile begin; packs them where they lie in a tensor.
-inline const std::byte* keys_of_tile(const MaskedWork& w, const MaskedUnit& u, index_t j, index_t count, bool fresh) {
-  const AttentionOperands& a = w.a;
-  if (a.k.data == nullptr)
-    return a.key_cache.k + (u.g * a.key_cache.room + j) * a.k.width * kv_element_bytes(a.key_cache.format);
-  if (fresh) pack_keys(a.k.at(j, u.g), a.k.token, a.k.width, count, u.keys);
-  return reinterpret_cast<const std::byte*>(u.keys);
+inline index_t key_bytes(const AttentionOperands& a) {
+  return a.k.width * (a.k.data != nullptr ? 4 : kv_element_bytes(a.key_cache.format));
 }
-inline const std::byte* values_of_tile(const MaskedWork& w, const MaskedUnit& u, index_t j, index_t count, bool fresh) {
+/// Where the keys from j on begin: in the cache, or packed.
+inline const std::byte* keys_of_tile(const MaskedWork& w, const MaskedUnit& u, index_t j) {
+  const AttentionOperands& a = w.a;
+  if (a.k.data != nullptr) return reinterpret_cast<const std::byte*>(u.keys);
+  return a.key_cache.k + (u.g * a.key_cache.room + j) * key_bytes(a);
+}
+/// Where the values of `count` keys from j on begin; copies them where they have to be.
+inline const std::byte* values_of_tile(const MaskedWork& w, const MaskedUnit& u, index_t j, index_t count) {
   const AttentionOperands& a = w.a;
   if (a.v.data == nullptr)
     return a.value_cache.v + (u.g * a.value_cache.room + j) * a.v.width * kv_element_bytes(a.value_cache.format);
   if (!w.copies_values) return reinterpret_cast<const std::byte*>(a.v.at(j, u.g));
-  if (fresh) copy_values(a.v.at(j, u.g), a.v.token, a.v.width, count, u.values, w.cut.v_width);
+  copy_values(a.v.at(j, u.g), a.v.token, a.v.width, count, u.values, w.cut.v_width);
   return reinterpret_cast<const std::byte*>(u.values);
 }
 
-/// What the rows of a block see of the keys from j on: fills seen[r * words ...]. Returns none, some or all.
-template <class V, class M>
-Sees see_tile(const MaskedWork& w, const MaskedUnit& u, const M& mask, index_t b, index_t rows, index_t j, index_t here,
-              std::uint64_t* seen, index_t words) {
+/// What a block of rows sees of a tile: keys [begin, end) of it, begin being the start of a panel.
+struct SeenTile {
+  Sees sees = Sees::none;
+  index_t begin = 0, end = 0;
+};
+
+/// Asks the mask about the rows of block b and `here` keys from j on. Where they see some, fills the words of each row,
+/// seen[r * words ...], which are those of keys from `begin` on.
+template <class M>
+SeenTile see_tile(const MaskedWork& w, const MaskedUnit& u, const M& mask, index_t b, index_t rows, index_t j,
+                  index_t here, std::uint64_t* seen, index_t words) {
   const AttentionOperands& a = w.a;
   const index_t first_head = u.g * a.group(), k = a.first_key + j;
   const WeightedRow* state = u.state + b;
@@ -160,9 +169,10 @@ Sees see_tile(const MaskedWork& w, const MaskedUnit& u, const M& mask, index_t b
                       k + here,
                       first_head + (one_token ? state[0].head : 0),
                       first_head + (one_token ? state[rows - 1].head + 1 : a.group())};
-  const Sees all = mask_over(mask, tile);
-  if (all == Sees::none || (all == Sees::all && here % kv_panel == 0)) return all;
-  bool any = false, every = here % kv_panel == 0;
+  const Sees said = mask_over(mask, tile);
+  if (said == Sees::none || (said == Sees::all && here % kv_panel == 0)) return {said, 0, here};
+  std::uint64_t any[SeenTogether::most_words] = {}, every[SeenTogether::most_words];
+  for (std::uint64_t& word : every) word = ~std::uint64_t{0};
   for (index_t r = 0; r < rows; ++r) {
     const bool same = !mask_by_head<M>() && r > 0 && state[r].token == state[r - 1].token;
     for (index_t i = 0; i < words; ++i) {
@@ -170,14 +180,27 @@ Sees see_tile(const MaskedWork& w, const MaskedUnit& u, const M& mask, index_t b
       std::uint64_t word = low_bits(count);
       if (same)
         word = seen[(r - 1) * words + i];
-      else if (all == Sees::some && count > 0)
+      else if (said == Sees::some && count > 0)
         word &= mask_word(mask, a.query_position(state[r].token), k + i * 64, count, first_head + state[r].head);
       seen[r * words + i] = word;
-      any = any || word != 0;
-      every = every && word == low_bits(count);
+      any[i] |= word, every[i] &= word;
     }
   }
-  return every ? Sees::all : any ? Sees::some : Sees::none;
+  SeenTile t;
+  for (index_t i = words - 1; i >= 0 && t.end == 0; --i)
+    if (any[i] != 0) t.end = i * 64 + 64 - std::countl_zero(any[i]);
+  if (t.end == 0) return t;
+  while (any[t.begin / 64] == 0) t.begin += 64;
+  if (words == 1) {
+    t.begin = std::countr_zero(any[0]) & ~(kv_panel - 1);
+    for (index_t r = 0; r < rows; ++r) seen[r] >>= t.begin;
+    every[0] >>= t.begin;
+  }
+  bool all = (t.end - t.begin) % kv_panel == 0;
+  for (index_t i = t.begin, first = words == 1 ? 0 : t.begin / 64; i < t.end; i += 64, ++first)
+    all = all && (~every[first] & low_bits(t.end - i)) == 0;
+  t.sees = all ? Sees::all : Sees::some;
+  return t;
 }
 
 /// Edits the scores of a row and makes them scores of powers of two.
@@ -209,32 +232,36 @@ void attend_tile(const MaskedWork& w, MaskedUnit& u, const M& mask, const E& edi
   const index_t rows = u.rows - b < MaskedCut::block ? u.rows - b : MaskedCut::block, tile = w.cut.tile;
   std::uint64_t seen[static_cast<std::size_t>(MaskedCut::few * MaskedCut::long_tile / 64)];
   static_assert(MaskedCut::block <= MaskedCut::few * MaskedCut::long_tile / 64);
-  index_t words = tile / 64;
-  const Sees said = see_tile<V>(w, u, mask, b, rows, j, here, seen, words);
-  if (said == Sees::none) return;
-  const std::byte* keys = keys_of_tile(w, u, j, here, !packed);
-  if (!packed) values.data = values_of_tile(w, u, j, here, true), values.known_finite = -1;
-  packed = true;
-  if (said == Sees::all) words = 0;
-  const index_t key_bytes = a.k.width * (a.k.data != nullptr ? 4 : kv_element_bytes(a.key_cache.format));
+  const index_t all_words = tile / 64;
+  const SeenTile said = see_tile(w, u, mask, b, rows, j, here, seen, all_words);
+  if (said.sees == Sees::none) return;
+  if (!packed) {
+    values.data = values_of_tile(w, u, j, here), values.keys = here, values.known_finite = -1;
+    if (a.k.data != nullptr) pack_keys(a.k.at(j, u.g), a.k.token, a.k.width, here, u.keys);
+    packed = true;
+  }
+  const index_t words = said.sees == Sees::all ? 0 : all_words, begin = said.begin, count = said.end - begin;
+  const std::uint64_t* const of_rows = seen + (all_words == 1 ? 0 : begin / 64);
+  const std::byte* const keys = keys_of_tile(w, u, j) + begin * key_bytes(a);
   const index_t step = rows <= 2 ? tile : short_tile / 2;
-  for (index_t i = 0; i < here; i += step) {
-    const index_t some = kv_room(here - i < step ? here - i : step);
+  for (index_t i = 0; i < count; i += step) {
+    const index_t some = kv_room(count - i < step ? count - i : step);
     each_row_tile<V>(rows, [&](index_t r, index_t, int kernel) {
-      w.key_kernels.scores[kernel](u.q + (b + r) * w.cut.q_width, keys + i * key_bytes, a.k.width, some,
+      w.key_kernels.scores[kernel](u.q + (b + r) * w.cut.q_width, keys + i * key_bytes(a), a.k.width, some,
                                    u.p + r * tile + i, tile);
     });
   }
-  const bool scaled = a.k.data == nullptr && a.key_cache.format == KvFormat::q8;
-  if (scaled) scale_seen<V>(rows, here, u.p, tile, seen, words, a.key_cache.k_scales + u.g * a.key_cache.room + j);
+  if (a.k.data == nullptr && a.key_cache.format == KvFormat::q8)
+    scale_seen<V>(rows, count, u.p, tile, of_rows, words, a.key_cache.k_scales + u.g * a.key_cache.room + j + begin);
   if constexpr (!std::is_same_v<E, Score>)
     for (index_t r = 0; r < rows; ++r)
-      edit_row<V>(a, edit, u.state[b + r], u.g * a.group() + u.state[b + r].head, j, here, u.p + r * tile);
+      edit_row<V>(a, edit, u.state[b + r], u.g * a.group() + u.state[b + r].head, j + begin, count, u.p + r * tile);
   float* out = u.out + b * w.cut.v_width;
-  weigh_seen<V>(u.state + b, rows, here, u.p, tile, seen, words, u.total + b * V::size, out, w.cut.v_width);
+  weigh_seen<V>(u.state + b, rows, count, u.p, tile, of_rows, words, u.total + b * V::size, out, w.cut.v_width);
   if (a.v.data == nullptr && a.value_cache.format == KvFormat::q8)
-    scale_seen<V>(rows, here, u.p, tile, seen, words, a.value_cache.v_scales + u.g * a.value_cache.room + j);
-  add_seen_values<V>(w.value_kernels, values, rows, here, u.p, tile, seen, words, out, w.cut.v_width);
+    scale_seen<V>(rows, count, u.p, tile, of_rows, words,
+                  a.value_cache.v_scales + u.g * a.value_cache.room + j + begin);
+  add_seen_values<V>(w.value_kernels, values, rows, begin, count, u.p, tile, of_rows, words, out, w.cut.v_width);
 }
 
 template <class V, class M, class E>

@@ -5,7 +5,7 @@
 //   weigh_seen       scores become weights 2^(score - shift), 0 for what is not seen, whatever its score
 //   add_seen_values  out[r] += sum of the weights times the values, over keys that somebody sees
 // A weight of 0 does not hide a NaN. So where rows differ in what they see, the values are first looked through
-// (are_finite), and where there is something in them, each row adds its own runs of keys.
+// (are_finite), and where there is something in them, or where few keys differ, each row adds those by itself.
 #pragma once
 
 #include <molmo/ops/attention/cpu_pack.hpp>
@@ -83,6 +83,7 @@ void weigh_seen(WeightedRow* rows, index_t count, index_t keys, float* p, index_
       for (index_t j = 0; j < filled; j += V::size) {
         V x = V::load(p + j);
         if (const std::uint64_t bits = bits_at<V>(seen, j); bits != all_lanes<V>) {
+          if (bits == 0) continue;
           x = select_bits(bits, x, never);
           x.store(p + j);
         }
@@ -100,6 +101,10 @@ void weigh_seen(WeightedRow* rows, index_t count, index_t keys, float* p, index_
     const V shift = V::broadcast(row.shift);
     V sum = V::load(total);
     for (index_t j = 0; j < filled; j += V::size) {
+      if (words != 0 && bits_at<V>(seen, j) == 0) {
+        V::broadcast(0.0f).store(p + j);
+        continue;
+      }
       const V w = exp2_weight(V::load(p + j) - shift);
       sum = sum + w;
       w.store(p + j);
@@ -124,13 +129,14 @@ void scale_seen(index_t count, index_t keys, float* p, index_t stride, const std
 /// The values of a tile.
 struct ValueTile {
   const std::byte* data = nullptr;
+  index_t keys = 0;
   index_t distance = 0, width = 0,
           bytes = 4;  ///< elements from one key to the next, elements of a value, of an element
   bool in_panels = false;
   bool (*finite)(const std::byte*, index_t, index_t, index_t, bool) = nullptr;
   int known_finite = -1;  ///< 1 or 0 once it was asked for
 
-  [[nodiscard]] bool are_finite(index_t keys) {
+  [[nodiscard]] bool are_finite() {
     if (known_finite < 0) known_finite = finite(data, distance, width, keys, in_panels);
     return known_finite == 1;
   }
@@ -161,40 +167,57 @@ MOLMO_INLINE void add_run(const KvKernels& kernels, const ValueTile& t, index_t 
                          p + r * stride + begin, stride, out + r * width + c, width, ahead);
 }
 
-/// The values of the first `keys` keys of a tile, by weights that weigh_seen made.
+/// Which keys the rows of a row tile see, together.
+struct SeenTogether {
+  static constexpr index_t most_words = 8;
+  std::uint64_t any[most_words];    ///< by a row
+  std::uint64_t every[most_words];  ///< by each row
+  index_t differing = 0;            ///< keys that some rows see and others do not
+  index_t begin = 0, end = 0;       ///< the first and the last that any row sees
+  bool holes = false;               ///< between them are keys that no row sees
+
+  SeenTogether(const std::uint64_t* seen, index_t words, index_t stride, index_t rows, index_t keys) {
+    for (index_t w = 0; w < words; ++w) {
+      any[w] = every[w] = seen[w];
+      for (index_t i = 1; i < rows; ++i) any[w] |= seen[i * stride + w], every[w] &= seen[i * stride + w];
+      differing += std::popcount(any[w] ^ every[w]);
+    }
+    index_t runs = 0;
+    each_run(any, keys, [&](index_t from, index_t to) {
+      begin = runs++ == 0 ? from : begin;
+      end = to;
+    });
+    holes = runs > 1;
+  }
+};
+
+/// The values of `keys` keys of a tile from its key `first` on, by weights that weigh_seen made.
 template <class V>
-void add_seen_values(const KvKernels& kernels, ValueTile& t, index_t rows, index_t keys, const float* p, index_t stride,
-                     const std::uint64_t* seen, index_t words, float* out, index_t width) {
-  constexpr index_t most_words = 8;
+void add_seen_values(const KvKernels& kernels, ValueTile& t, index_t rows, index_t first, index_t keys, const float* p,
+                     index_t stride, const std::uint64_t* seen, index_t words, float* out, index_t width) {
+  constexpr index_t few_keys = 16;  // for which looking through the values is not worth it
   const index_t step = t.in_panels ? t.width : value_block * V::size;
+  ValueTile part = t;
+  part.data += first * (t.in_panels ? t.width : t.distance) * t.bytes;
   for (index_t c = 0; c < t.width; c += step)
     each_row_tile<V>(rows, [&](index_t r, index_t count, int kernel) {
-      if (words == 0) return add_run<V>(kernels, t, r, count, kernel, 0, keys, c, p, stride, out, width);
-      std::uint64_t any[most_words], differ[most_words], differing = 0;
-      for (index_t w = 0; w < words; ++w) {
-        any[w] = seen[r * words + w], differ[w] = 0;
-        for (index_t i = 1; i < count; ++i) {
-          differ[w] |= any[w] ^ seen[(r + i) * words + w];
-          any[w] |= seen[(r + i) * words + w];
-        }
-        differing |= differ[w];
+      const auto add = [&](index_t row, index_t of_rows, int of_kernel, index_t begin, index_t end) {
+        add_run<V>(kernels, part, row, of_rows, of_kernel, begin, end, c, p, stride, out, width);
+      };
+      if (words == 0) return add(r, count, kernel, 0, keys);
+      const SeenTogether together(seen + r * words, (keys + 63) / 64, words, count, keys);
+      if (together.begin == together.end) return;
+      if (together.differing == 0 && !together.holes) return add(r, count, kernel, together.begin, together.end);
+      if (together.differing > few_keys || together.holes) {
+        if (t.are_finite()) return add(r, count, kernel, together.begin, together.end);
       }
-      index_t runs = 0, first = keys, last = 0;
-      each_run(any, keys, [&](index_t begin, index_t end) {
-        first = runs == 0 ? begin : first, last = end;
-        ++runs;
-      });
-      if (runs == 0) return;
-      if ((differing == 0 && runs == 1) || t.are_finite(keys))
-        return add_run<V>(kernels, t, r, count, kernel, first, last, c, p, stride, out, width);
-      if (differing == 0)
-        return each_run(any, keys, [&](index_t begin, index_t end) {
-          add_run<V>(kernels, t, r, count, kernel, begin, end, c, p, stride, out, width);
-        });
-      for (index_t i = r; i < r + count; ++i)
-        each_run(seen + i * words, keys, [&](index_t begin, index_t end) {
-          add_run<V>(kernels, t, i, 1, 0, begin, end, c, p, stride, out, width);
-        });
+      each_run(together.every, keys, [&](index_t begin, index_t end) { add(r, count, kernel, begin, end); });
+      if (together.differing == 0) return;
+      for (index_t i = r; i < r + count; ++i) {
+        std::uint64_t own[SeenTogether::most_words];
+        for (index_t w = 0; w < (keys + 63) / 64; ++w) own[w] = seen[i * words + w] & ~together.every[w];
+        each_run(own, keys, [&](index_t begin, index_t end) { add(i, 1, 0, begin, end); });
+      }
     });
 }
 
