@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// acc: in matmul(x, w).then(e), the element that the matmul is about to store.
+// acc: in matmul(x, w).then(e), the element that the matmul is about to store. Where two products of one x meet in one
+// expression, acc0 is that of the first and acc1 that of the second.
 //
 //   on(cpu, y) = matmul(x, w).then(silu(acc + bias));
-// It has a value there and nowhere else, and an epilogue without it would lose the product: acc_use<E> tells, and both
-// mistakes are refused while compiling. with_acc puts one expression in its place in another.
+//   on(cpu, h) = matmul(x, gate, up).then(silu(acc0) * acc1);
+// They have values there and nowhere else, and an epilogue without them would lose the product: acc_use<E> tells, and
+// both mistakes are refused while compiling. with_acc puts something else in their places.
 #pragma once
 
 #include <molmo/expr/concepts.hpp>
@@ -28,10 +30,32 @@ struct Acc {
   constexpr void each_leaf(F&&) const {}
 };
 
+/// In matmul(x, w0, w1, ...).then(...): the element of product I. It has no eval: statements put something in its place
+/// before a kernel sees the expression.
+template <int I>
+struct AccOf {
+  using shape = Shape<>;
+  static constexpr bool pointwise = true;
+
+  [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
+  template <class Root>
+  [[nodiscard]] constexpr AccOf erased() const {
+    return {};
+  }
+  template <class F>
+  constexpr void each_leaf(F&&) const {}
+};
+
 inline constexpr Acc acc{};
+inline constexpr AccOf<0> acc0{};
+inline constexpr AccOf<1> acc1{};
+inline constexpr AccOf<2> acc2{};
+inline constexpr AccOf<3> acc3{};
 
 template <>
 inline constexpr bool enable_expr<Acc> = true;
+template <int I>
+inline constexpr bool enable_expr<AccOf<I>> = true;
 
 /// Whether an expression reads `acc`. Of expressions of your own it is unknown, unless you specialise acc_use for them.
 enum class AccUse : unsigned char { no, unknown, yes };
@@ -39,8 +63,17 @@ template <class E>
 inline constexpr AccUse acc_use = AccUse::unknown;
 template <>
 inline constexpr AccUse acc_use<Acc> = AccUse::yes;
+template <int I>
+inline constexpr AccUse acc_use<AccOf<I>> = AccUse::yes;
 
 namespace detail {
+
+template <class E>
+inline constexpr bool is_acc = false;
+template <>
+inline constexpr bool is_acc<Acc> = true;
+template <int I>
+inline constexpr bool is_acc<AccOf<I>> = true;
 
 template <class... E>
 inline constexpr AccUse acc_use_of_all = [] {
@@ -49,19 +82,37 @@ inline constexpr AccUse acc_use_of_all = [] {
   return use;
 }();
 
-/// e with `a` in the place of acc.
-template <class E, class A>
-constexpr auto with_acc(const E& e, const A& a) {
-  static_assert(acc_use<E> != AccUse::unknown,
+/// e with put(a) in the place of every a that is acc, acc0, acc1, ... Where acc itself stays acc (Put::keeps_acc),
+/// expressions of your own may stand in e, whatever they read.
+template <class E, class Put>
+constexpr auto with_acc(const E& e, const Put& put) {
+  static_assert(acc_use<E> != AccUse::unknown || Put::keeps_acc || !Put::of_one_product,
                 "molmo: .then(a).then(b): it is not known whether your own expression in b reads acc; specialise "
                 "molmo::acc_use for it, or write one .then(...)");
-  if constexpr (std::is_same_v<E, Acc>)
-    return a;
+  static_assert(acc_use<E> != AccUse::unknown || Put::keeps_acc || Put::of_one_product,
+                "molmo: matmul(x, w0, w1).then(e): it is not known whether your own expression in e reads acc; "
+                "specialise molmo::acc_use for it");
+  if constexpr (is_acc<E>)
+    return put(e);
   else if constexpr (acc_use<E> == AccUse::yes)
-    return e.with_acc(a);
+    return e.with_acc(put);
   else
     return e;
 }
+
+/// In the second of two .then(...): acc is what the first made.
+template <class E>
+struct PutFirst {
+  static constexpr bool keeps_acc = false, of_one_product = true;
+  E first;
+
+  constexpr E operator()(Acc) const { return first; }
+  template <int J>
+  constexpr E operator()(AccOf<J>) const {
+    static_assert(J < 0, "molmo: .then(a).then(b): where a has joined acc0 and acc1, b reads what a made as acc");
+    return first;
+  }
+};
 
 template <class E>
 constexpr void check_no_acc() {

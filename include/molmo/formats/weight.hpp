@@ -199,4 +199,13 @@ struct Weight {
   [[nodiscard]] WeightMatrix matrix() const { return {data, format, S::static_rows, S::cols, layout, scales}; }
 };
 
+/// Rows [First, First + Count) of a weight matrix, as one of the parts of a fused one: rows<0, 64>(w). In panels, which
+/// interleave 16 rows, First is a multiple of 16 (contract_error).
+template <index_t First, index_t Count, class S>
+[[nodiscard]] Weight<Shape<Count, S::cols>> rows(Weight<S> w) {
+  static_assert(First >= 0 && Count > 0 && First + Count <= S::static_rows,
+                "molmo: rows<First, Count>(w): the weight matrix w has fewer rows");
+  return Weight<Shape<Count, S::cols>>(w.matrix().slice(First, Count));
+}
+
 }  // namespace molmo::inline v0

@@ -41,33 +41,25 @@ struct FeedForward {
   template <class Ctx>
   void activate(const Ctx& ctx, View<float, Shape<dyn, S.hidden>> hidden,
                 View<const float, Shape<dyn, S.d_model>> x) const {
-    using F = activation_t<S.activation>;
+    constexpr activation_t<S.activation> act;
     if constexpr (S.gated) {
-      const Rows rows{x.data, x.tokens(), S.d_model, S.d_model};
-      if constexpr (S.fused) {
-        const WeightMatrix both = ff_proj.weight.matrix();
-        const float* bias = ff_proj.bias.data;
-        gated_multiply<F, S.bias>(ctx, rows, both.slice(S.hidden, S.hidden), both.slice(0, S.hidden),
-                                  S.bias ? bias + S.hidden : nullptr, bias, hidden.data);
-      } else {
-        gated_multiply<F, S.bias>(ctx, rows, gate.weight.matrix(), up.weight.matrix(), gate.bias.data, up.bias.data,
-                                  hidden.data);
-      }
+      const auto [g, u] = gate_and_up();
+      on(ctx, hidden) = matmul(x, g.weight, u.weight).then(map(act, g.plus_bias(acc0)) * u.plus_bias(acc1));
     } else {
-      const auto& first = in_projection();
-      if constexpr (S.bias)
-        on(ctx, hidden) = matmul(x, first.weight).then(map(F{}, acc + first.bias));
-      else
-        on(ctx, hidden) = matmul(x, first.weight).then(map(F{}, acc));
+      const auto& u = S.fused ? ff_proj : up;
+      on(ctx, hidden) = matmul(x, u.weight).then(map(act, u.plus_bias(acc)));
     }
   }
 
  private:
-  const auto& in_projection() const {
+  struct GateAndUp {
+    Linear<S.hidden, S.d_model, S.bias> gate, up;
+  };
+  [[nodiscard]] GateAndUp gate_and_up() const {
     if constexpr (S.fused)
-      return ff_proj;
+      return {rows<S.hidden, S.hidden>(ff_proj), rows<0, S.hidden>(ff_proj)};
     else
-      return up;
+      return {gate, up};
   }
 };
 

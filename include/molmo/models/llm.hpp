@@ -174,8 +174,7 @@ class Llm {
       const Stream last = x.slice(tokens - logit_rows, logit_rows);
       final_norm.forward(ctx, last, last, C.layer_norm_eps);
       const auto& table = C.weight_tying ? embedding : head;
-      multiply(ctx, Rows{last.data, logit_rows, C.d_model, C.d_model},
-               Product<float, Acc>{table.matrix(), logits, logits_size, acc});
+      on(ctx, View<float, Shape<dyn, logits_size>>(logits, logit_rows)) = matmul(last, table);
     }
     return true;
   }

@@ -64,13 +64,13 @@ void multiply_columns(const Rows& x, const P& p, MatmulKernel kernel, Range mine
 /// The columns of a product that are this thread's: whole panels, and whole units of what follows.
 template <class P>
 [[nodiscard]] Range my_columns(const P& p, int part, int parts) {
-  const index_t grain = p.then.grain <= panel_rows ? panel_rows : p.then.grain;
+  const index_t grain = p.when_stored.grain <= panel_rows ? panel_rows : p.when_stored.grain;
   return split(p.w.rows, part, parts, grain);
 }
 
-/// The same product without its `then`: products with and without one use the same compiled kernels.
-template <class T, class E, class Then>
-[[nodiscard]] Product<T, E> alone(const Product<T, E, Then>& p) {
+/// The same product without its `when_stored`: products with and without one use the same compiled kernels.
+template <class T, class E, class WhenStored>
+[[nodiscard]] Product<T, E> alone(const Product<T, E, WhenStored>& p) {
   return {p.w, p.y, p.stride, p.epilogue};
 }
 
@@ -120,7 +120,7 @@ void multiply(const Xsimd<Arch>& cpu, const Rows& x, const P&... products) {
     using V = Lanes<Arch>;
     const auto finish = [&](const auto& p) {
       const Range mine = my_columns(p, part, parts);
-      if (mine.begin < mine.end) p.then(mine.begin, mine.end);
+      if (mine.begin < mine.end) p.when_stored(mine.begin, mine.end);
     };
     if constexpr (B::fast) {
       if (all_bytes) {

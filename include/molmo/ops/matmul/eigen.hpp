@@ -7,7 +7,7 @@
 #pragma once
 
 #include <molmo/backend/eigen.hpp>
-#include <molmo/ops/matmul/matmul.hpp>
+#include <molmo/ops/matmul/product.hpp>
 
 #include <algorithm>
 
@@ -60,8 +60,8 @@ inline void eigen_sums(const Rows& x, index_t m0, index_t rows, const WeightMatr
   }
 }
 
-template <class T, class E, class Then>
-void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E, Then>& p) {
+template <class T, class E, class WhenStored>
+void eigen_multiply(const EigenCpu& cpu, const Rows& x, const Product<T, E, WhenStored>& p) {
   constexpr std::size_t bytes = eigen_tile * eigen_tile * sizeof(float);
   auto worker = cpu.workers().lend();
   if (worker && worker->tile.size() < bytes) worker->tile = AlignedBytes::zeroed(bytes, 1);
@@ -90,7 +90,7 @@ template <class... P>
 void multiply(const EigenCpu& cpu, const Rows& x, const P&... products) {
   const auto one = [&](const auto& p) {
     detail::eigen_multiply(cpu, x, p);
-    if (p.w.rows > 0) p.then(0, p.w.rows);
+    if (p.w.rows > 0) p.when_stored(0, p.w.rows);
   };
   (one(products), ...);
 }

@@ -2,194 +2,247 @@
 // matmul: y[m, n] = e(sum over k of x[m, k] w[n, k]), w being [out, in] as a linear layer stores it.
 //
 //   on(cpu, y) = matmul(x, w);
-//   on(cpu, y) = matmul(x, w).then(silu(acc) * up + y);     acc: the element about to be stored
-//   matmul(x, w).then(acc + bias).then(silu(acc))           is  matmul(x, w).then(silu(acc + bias))
-// A matmul is a statement, never an operand, so there are no hidden temporaries. y may appear in the epilogue (a
-// residual); where it overlaps x or w, that is a contract_error. multiply() below is the meaning, in double precision;
-// fast ones: cpu.hpp, onednn.hpp, eigen.hpp beside this file.
+//   on(cpu, y) = matmul(x, w).then(silu(acc) * up + y);          acc: the element about to be stored
+//   matmul(x, w).then(acc + bias).then(silu(acc))                is  matmul(x, w).then(silu(acc + bias))
+//   on(cpu, q, k, v) = matmul(x, wq, wk, wv).then(acc, acc, acc + bias);        three products in one parallel step
+//   on(cpu, h) = matmul(x, gate, up).then(silu(acc0) * acc1);    two products meet; acc0 waits in h, no temporary
+// A matmul is a statement, never an operand, so there are no hidden temporaries. y may appear in its own epilogue (a
+// residual) unless products meet there; where it overlaps x, a weight, another target or another's epilogue, that is a
+// contract_error. What a product means, and where its speed lives: product.hpp.
 #pragma once
 
-#include <molmo/core/cost.hpp>
 #include <molmo/core/error.hpp>
+#include <molmo/core/list.hpp>
 #include <molmo/expr/assign.hpp>
 #include <molmo/expr/borrow.hpp>
-#include <molmo/formats/panels.hpp>
+#include <molmo/expr/targets.hpp>
+#include <molmo/ops/matmul/epilogue.hpp>
+#include <molmo/ops/matmul/product.hpp>
 
 namespace molmo::inline v0 {
-
-/// The left operand of one or more products: m rows of k floats, `stride` apart.
-struct Rows {
-  const float* data = nullptr;
-  index_t m = 0, k = 0;
-  index_t stride = 0;
-};
-
-/// The `then` of a product whose finished columns need nothing more.
-struct NoMore {
-  static constexpr index_t grain = 1;
-  void operator()(index_t, index_t) const {}
-};
-
-/// One product with the same left operand: where it goes, what happens to an element before it is stored (`epilogue`),
-/// and what happens to columns when all their rows are stored (`then`). then(begin, end) is called once for every part
-/// of the columns, by the thread that stored them. Parts begin at multiples of then.grain, which divides 16 or is a
-/// multiple of it. So whole heads can be rotated and cached (layers/attention.hpp) without another parallel step.
-template <class T, class E, class Then = NoMore>
-struct Product {
-  WeightMatrix w;
-  T* y = nullptr;
-  index_t stride = 0;
-  E epilogue{};  ///< an erased expression with `acc`
-  Then then{};
-
-  template <class At>
-  MOLMO_INLINE typename At::value finish(const At& at) const {
-    return epilogue.eval(at);
-  }
-};
-
-/// The erased epilogue acc + bias[column].
-[[nodiscard]] inline auto acc_plus_row(const float* bias) {
-  return detail::map<detail::add_f>(Acc{}, Strided<float, Spread::row>{bias, 0});
-}
-
-inline namespace MOLMO_ISA {
-
-/// 2 m n k operations; the weights once, x and y once.
-[[nodiscard]] inline Cost matmul_cost(index_t m, const WeightMatrix& w) {
-  const double dm = static_cast<double>(m), n = static_cast<double>(w.rows), k = static_cast<double>(w.cols);
-  return {2 * dm * n * k, static_cast<double>(w.row_bytes()) * n + 4 * dm * (n + k)};
-}
-
-/// The meaning of a product: dot products in double precision, one after another.
-template <class T, class E, class Then>
-void multiply_one(const Rows& x, const Product<T, E, Then>& p) {
-  float weights[decoded_at_once];
-  for (index_t n = 0; n < p.w.rows; ++n)
-    for (index_t m = 0; m < x.m; ++m) {
-      double sum = 0;
-      for (index_t k = 0; k < x.k; k += decoded_at_once) {
-        const index_t count = x.k - k < decoded_at_once ? x.k - k : decoded_at_once;
-        read_weights(p.w, n, k, count, weights);
-        const float* const some = x.data + m * x.stride + k;
-        for (index_t i = 0; i < count; ++i) sum += static_cast<double>(some[i]) * static_cast<double>(weights[i]);
-      }
-      p.y[m * p.stride + n] = static_cast<T>(p.finish(ScalarAt<float>{m, n, static_cast<float>(sum)}));
-    }
-}
-
-}  // inline namespace MOLMO_ISA
-
-/// Several products of the same x, in order. A product may read in its epilogue what an earlier one of the same width
-/// stored in the same column: fast versions give one column to one thread throughout.
-template <class... P>
-void multiply(const Reference&, const Rows& x, const P&... products) {
-  const auto one = [&](const auto& p) {
-    multiply_one(x, p);
-    if (p.w.rows > 0) p.then(0, p.w.rows);
-  };
-  (one(products), ...);
-}
-/// Xsimd without the header of its loops.
-template <class... P>
-void multiply(const FastCpu&, const Rows&, const P&...) {
-  static_assert(detail::never<P...>,
-                "molmo: Xsimd has a fast matmul in <molmo/ops/matmul/cpu.hpp>, which is not included; "
-                "include <molmo/cpu.hpp>");
-}
-
 namespace detail::inline MOLMO_ISA {
 
-/// Throws contract_error where the target of a product overlaps what it reads. The target: [x.m][w.rows] elements of
-/// `size` bytes, rows `stride` apart.
-MOLMO_NOINLINE inline void check_product(const Rows& x, const WeightMatrix& w, const void* y, index_t stride,
-                                         std::size_t size) {
-  const Extent target = extent_of_rows(y, x.m, w.rows, stride, size);
-  expects(apart(target, extent_of_rows(x.data, x.m, x.k, x.stride, sizeof(float))),
-          "molmo: on(ctx, y) = matmul(x, w): y overlaps x, every column of which is read for every column of y; write "
-          "to another tensor");
-  const PanelBytes bytes = w.layout == Layout::panels ? panel_bytes(w.format, w.rows, w.cols)
-                                                      : PanelBytes{w.rows * w.row_bytes(), 0};
-  expects(apart(target, {w.data, bytes.data}) && apart(target, {w.scales, bytes.scales}),
-          "molmo: on(ctx, y) = matmul(x, w): y overlaps the weights w; write to another tensor");
+template <class... SW>
+struct WeightShapes {};
+template <class... E>
+struct Epilogues {};
+
+// Product::when_stored of a statement: tells `consumer` of columns, counted through all targets.
+template <class Ctx, class F>
+struct TellStored {
+  const Ctx& ctx;
+  const F& consumer;
+  index_t first = 0, grain = 1;
+
+  void operator()(index_t begin, index_t end) const { consumer(ctx, Range{first + begin, first + end}); }
+};
+
+// What the types and the numbers of tokens say about a target of shape Y, its weights and its epilogue.
+template <class SX, class SW, class E, class Y>
+void check_target(const Y& y, index_t tokens, const E& e) {
+  using SY = typename Y::shape;
+  static_assert(is_element<typename Y::element>, "molmo: the target of a matmul is float, double, bf16 or f16");
+  static_assert(Y::even, "molmo: the rows of a matmul's target are evenly apart; store to another tensor");
+  [[maybe_unused]] matmul_output_mismatch<SY::cols, SW::static_rows> output;
+  static_assert(SX::dynamic == SY::dynamic && SX::static_rows == SY::static_rows,
+                "molmo: the target of matmul(x, w) has as many rows as x");
+  if constexpr (SX::dynamic)
+    expects(tokens == y.tokens(), "molmo: on(ctx, y) = matmul(x, w): y and x have different numbers of tokens");
+  static_assert(std::is_same_v<broadcast_t<typename E::shape, SY>, SY>,
+                "molmo: the epilogue of a matmul has another shape than its target");
+  check_pass(y, e);
 }
 
-// (A function of its own, so that models share it.)
-template <class Ctx, class T, class E>
-MOLMO_NOINLINE void multiply_apart(const Ctx& ctx, const Rows& x, const Product<T, E>& p) {
-  check_product(x, p.w, p.y, p.stride, sizeof(T));
-  multiply(ctx, x, p);
+// No operand of e shares an element with y.
+template <class Y, class E>
+void check_unread(const Y& y, const E& e, const char* what) {
+  e.each_leaf([&](const auto& operand) { expects(apart(y, operand.view), what); });
 }
 
-template <class SX, class SW, class E>
-class [[nodiscard]] Matmul {
+template <class SX, class Weights, class E, class F>
+class Matmul;
+
+template <class SX, class... SW, class... E, class F>
+class [[nodiscard]] Matmul<SX, WeightShapes<SW...>, Epilogues<E...>, F> {
+  static constexpr int products = static_cast<int>(sizeof...(SW));
+  static constexpr bool joined = sizeof...(E) != sizeof...(SW);  // two products meet in one expression
+  template <class... Next>
+  using Then = Matmul<SX, WeightShapes<SW...>, Epilogues<Next...>, F>;
+
  public:
-  Matmul(const Rows& x, Weight<SW> w, E e) : x_(x), w_(w), e_(e) {}
+  Matmul(const Rows& x, const WeightMatrix (&w)[sizeof...(SW)], const List<E...>& e, const F& f)
+      : x_(x), e_(e), consumer_(f) {
+    for (int i = 0; i < products; ++i) w_[i] = w[i];
+  }
   Matmul(const Matmul&) = delete;
   Matmul& operator=(const Matmul&) = delete;
 
-  /// Fuses a pointwise expression of `acc` and of tensors shaped like the result into the store. In a second one, `acc`
-  /// is the value of the first.
-  template <Expr Next>
-  [[nodiscard]] auto then(const Next& next) && {
-    static_assert(acc_use<Next> != AccUse::no,
+  /// Fuses pointwise expressions of `acc` and of tensors shaped like the result into the store: one for each target, or
+  /// one in which acc0 and acc1 meet. In a second .then(...), `acc` is the value of the first.
+  template <Expr... Next>
+  [[nodiscard]] auto then(const Next&... next) && {
+    static_assert(((acc_use<Next> != AccUse::no) && ...),
                   "molmo: .then(e): e does not read acc, so the product would be lost; write e with acc in it, or "
                   "assign e without a matmul");
-    if constexpr (std::is_same_v<E, Acc>) {
-      return Matmul<SX, SW, Next>(x_, w_, next);
-    } else {
-      const auto both = with_acc(next, e_);
-      return Matmul<SX, SW, std::remove_const_t<decltype(both)>>(x_, w_, both);
-    }
+    constexpr std::size_t given = sizeof...(Next);
+    if constexpr (given == sizeof...(E))
+      return then_each(std::index_sequence_for<E...>{}, next...);
+    else if constexpr (given == 1 && products == 2 && (std::is_same_v<E, Acc> && ...))
+      return join(next...);
+    else
+      static_assert(never<Next...>,
+                    "molmo: matmul(x, w0, w1, ...).then(...) has one expression for each target, or one expression in "
+                    "which two products meet as acc0 and acc1");
   }
 
-  /// Rows of y may lie evenly apart.
-  template <class Ctx, class T, class SY, index_t R>
-  void run(const Ctx& ctx, View<T, SY, Host, R> y) const {
-    static_assert(is_element<T>, "molmo: the target of a matmul is float, double, bf16 or f16");
-    [[maybe_unused]] matmul_output_mismatch<SY::cols, SW::static_rows> output;
-    static_assert(SX::dynamic == SY::dynamic && SX::static_rows == SY::static_rows,
-                  "molmo: the target of matmul(x, w) has as many rows as x");
-    if constexpr (SX::dynamic)
-      expects(x_.m == y.rows(), "molmo: on(ctx, y) = matmul(x, w): y and x have different numbers of tokens");
-    static_assert(std::is_same_v<broadcast_t<typename E::shape, SY>, SY>,
-                  "molmo: the epilogue of a matmul has another shape than its target");
-    check_pass(y, e_);
-    const auto flat = e_.template erased<SY>();
-    using Flat = std::remove_cvref_t<decltype(flat)>;
-    multiply_apart(ctx, x_, Product<T, Flat>{w_.matrix(), y.data, y.stride(), flat});
+  /// Tells `f` of columns when all their rows are stored, in the same parallel step: f(ctx, Range columns), called once
+  /// for every part of them by the thread that stored it. Columns are counted through all targets, in their order; a
+  /// part is a multiple of f.grain columns of one target (f.grain divides 16 or is a multiple of it). f outlives the
+  /// statement.
+  template <class G>
+  [[nodiscard]] auto when_stored(const G& f MOLMO_LIFETIMEBOUND) && {
+    static_assert(!joined, "molmo: .when_stored(f) follows products that have targets of their own");
+    return Matmul<SX, WeightShapes<SW...>, Epilogues<E...>, const G*>(x_, w_, e_, &f);
+  }
+
+  template <class Ctx, class... Y>
+  void run(const Ctx& ctx, const Y&... y) const {
+    if constexpr (sizeof...(Y) != sizeof...(E))
+      static_assert(never<Y...>,
+                    "molmo: on(ctx, y0, y1, ...) = matmul(x, w0, w1, ...) has one target for each weight, or one "
+                    "target and .then(e) in which acc0 and acc1 meet");
+    else if constexpr (joined)
+      run_joined(ctx, y...);
+    else
+      run_each(ctx, std::index_sequence_for<Y...>{}, y...);
   }
 
  private:
+  template <std::size_t... I, class... Next>
+  auto then_each(std::index_sequence<I...>, const Next&... next) const {
+    if constexpr (joined)
+      return then_made(with_acc(next, PutFirst<E>{item<I>(e_)})...);
+    else
+      return then_made(after(item<I>(e_), with_acc(next, PutOwn<static_cast<int>(I), products>{}))...);
+  }
+  // e, then next.
+  template <class A, class Next>
+  static auto after(const A& e, const Next& next) {
+    if constexpr (std::is_same_v<A, Acc>)
+      return next;
+    else
+      return with_acc(next, PutFirst<A>{e});
+  }
+  template <class Next>
+  auto join(const Next& next) const {
+    static_assert(reads_acc<0, Next> && reads_acc<1, Next> && !reads_acc<2, Next> && !reads_acc<3, Next>,
+                  "molmo: matmul(x, w0, w1).then(e): e reads both products, acc0 and acc1, and no other; what is not "
+                  "read would be lost");
+    return then_made(next);
+  }
+  template <class... Next>
+  auto then_made(const Next&... next) const {
+    return Then<Next...>(x_, w_, List<Next...>(next...), consumer_);
+  }
+
+  template <class Ctx, std::size_t... I, class... Y>
+  void run_each(const Ctx& ctx, std::index_sequence<I...>, const Y&... y) const {
+    (check_target<SX, SW>(y, x_.m / SX::static_rows, item<I>(e_)), ...);
+    if constexpr (products > 1) (check_beside<I>(y, std::index_sequence<I...>{}), ...);
+    multiply_apart(ctx, x_, product<I>(ctx, y)...);
+  }
+  template <std::size_t I, std::size_t... J, class Y>
+  void check_beside(const Y& y, std::index_sequence<J...>) const {
+    constexpr const char* what =
+        "molmo: on(ctx, y0, y1, ...) = matmul(...): a target overlaps what another's expression reads; the order of "
+        "their elements is nobody's: write to another tensor";
+    (..., (I != J ? check_unread(y, item<J>(e_), what) : void()));
+  }
+  template <std::size_t I, class Ctx, class Y>
+  auto product(const Ctx& ctx, const Y& y) const {
+    const auto flat = item<I>(e_).template erased<typename Y::shape>();
+    using Flat = std::remove_cvref_t<decltype(flat)>;
+    using T = typename Y::element;
+    if constexpr (std::is_same_v<F, NoMore>) {
+      return Product<T, Flat>{w_[I], y.data, y.stride(), flat};
+    } else {
+      constexpr index_t widths[] = {SW::static_rows...};
+      index_t first = 0;
+      for (std::size_t i = 0; i < I; ++i) first += widths[i];
+      using Tell = TellStored<Ctx, std::remove_cvref_t<decltype(*consumer_)>>;
+      return Product<T, Flat, Tell>{w_[I], y.data, y.stride(), flat, Tell{ctx, *consumer_, first, consumer_->grain}};
+    }
+  }
+
+  // The first product waits in y; the second's epilogue reads it there, column by column, as the same thread left it.
+  template <class Ctx, class Y>
+  void run_joined(const Ctx& ctx, const Y& y) const {
+    static_assert(std::is_same_v<typename Y::element, float>,
+                  "molmo: where two products meet, the first waits in the target: that is float; store to one, and "
+                  "then from there");
+    const auto& e = item<0>(e_);
+    (check_target<SX, SW>(y, x_.m / SX::static_rows, e), ...);
+    check_unread(y, e,
+                 "molmo: on(ctx, y) = matmul(x, w0, w1).then(e): e reads y, where the first product waits for the "
+                 "second; write to another tensor");
+    const auto flat = with_acc(e, PutJoined<leaf_t<Y>>{leaf(y)}).template erased<typename Y::shape>();
+    multiply_joined(ctx, x_, Product<float, Acc>{w_[0], y.data, y.stride(), acc},
+                    Product<float, std::remove_cvref_t<decltype(flat)>>{w_[1], y.data, y.stride(), flat});
+  }
+
   Rows x_;
-  Weight<SW> w_;
-  E e_;
+  WeightMatrix w_[sizeof...(SW)];
+  List<E...> e_;
+  F consumer_;
 };
+
+// The weights of a matmul, with their sizes in the type.
+template <class SW>
+Weight<SW> weight(Weight<SW> w) {
+  return w;
+}
+template <class W>
+auto weight(W&& w) {
+  const auto v = borrow(std::forward<W>(w));
+  using V = std::remove_cvref_t<decltype(v)>;
+  static_assert(V::dense, "molmo: the weights of a matmul lie row after row; store them first");
+  return Weight<typename V::shape>(v);
+}
+
+template <class SW>
+using AccOfTarget = Acc;
+
+template <index_t X, index_t W>
+constexpr void check_inner() {
+  [[maybe_unused]] matmul_inner_mismatch<X, W> inner;
+}
+
+template <class V, class... SW>
+auto matmul_of(const V& x, const Weight<SW>&... w) {
+  using SX = typename V::shape;
+  static_assert(std::is_same_v<typename V::element, float>, "molmo: the activations of a matmul are float");
+  static_assert(std::is_same_v<typename V::memory, Host>,
+                "molmo: x of a matmul lies on the device; matmul runs on the host so far");
+  static_assert(V::even, "molmo: the rows of x in matmul(x, w) are evenly apart; store x first");
+  (check_inner<SX::cols, SW::cols>(), ...);
+  return Matmul<SX, WeightShapes<SW...>, Epilogues<AccOfTarget<SW>...>, NoMore>(
+      Rows{x.data, x.rows(), SX::cols, x.stride()}, {w.matrix()...}, List<AccOfTarget<SW>...>(AccOfTarget<SW>{}...),
+      NoMore{});
+}
 
 }  // namespace detail::inline MOLMO_ISA
 
-template <class SX, class SW, class E>
-inline constexpr bool enable_statement<detail::Matmul<SX, SW, E>> = true;
+template <class SX, class W, class E, class F>
+inline constexpr bool enable_statement<detail::Matmul<SX, W, E, F>> = true;
 
 inline namespace MOLMO_ISA {
 
-/// x w^T for x of shape [.., K] (float) and w of shape [N, K]: a Weight, a view or a tensor. Borrows both.
-template <class X, class SW>
-[[nodiscard]] auto matmul(X&& x MOLMO_LIFETIMEBOUND, const Weight<SW>& w) {
-  const auto v = detail::borrow(std::forward<X>(x));
-  using V = std::remove_cvref_t<decltype(v)>;
-  static_assert(std::is_same_v<typename V::element, float>, "molmo: the activations of a matmul are float");
-  [[maybe_unused]] matmul_inner_mismatch<V::shape::cols, SW::cols> inner;
-  static_assert(V::even && std::is_same_v<typename V::memory, Host>,
-                "molmo: matmul(x, w): the rows of x are evenly apart in host memory; store x first");
-  return detail::Matmul<typename V::shape, SW, Acc>(Rows{v.data, v.rows(), V::cols(), v.stride()}, w, acc);
-}
-template <class X, class W>
-  requires(is_tensor<std::remove_cvref_t<W>> || is_view<std::remove_cvref_t<W>>)
-[[nodiscard]] auto matmul(X&& x MOLMO_LIFETIMEBOUND, W&& w MOLMO_LIFETIMEBOUND) {
-  static_assert(std::remove_cvref_t<decltype(detail::borrow(std::forward<W>(w)))>::dense,
-                "molmo: matmul(x, w): the rows of the weights w follow each other; store w first");
-  return matmul(std::forward<X>(x), Weight<typename std::remove_cvref_t<W>::shape>(detail::borrow(std::forward<W>(w))));
+/// x w^T for x of shape [.., K] (float) and w of shape [N, K]: a Weight, a view or a tensor. Of several weights: as
+/// many products of x, each with a target of its own, in one parallel step. Borrows all.
+template <class X, class W, class... More>
+[[nodiscard]] auto matmul(X&& x MOLMO_LIFETIMEBOUND, W&& w MOLMO_LIFETIMEBOUND, More&&... more MOLMO_LIFETIMEBOUND) {
+  return detail::matmul_of(detail::borrow(std::forward<X>(x)), detail::weight(std::forward<W>(w)),
+                           detail::weight(std::forward<More>(more))...);
 }
 
 }  // inline namespace MOLMO_ISA

@@ -103,11 +103,16 @@ void multiply(const OneDnn<Arch>& cpu, const Rows& x, const P&... products) {
         worker && worker->prepare(cpu.state().engine(), dnnl_tile * dnnl_tile * sizeof(float), scratch_bytes);
     const DnnlTiles* t = tiles.data();
     const auto one = [&](const auto& p) {
-      dnnl_columns<V>(ready ? &*worker : nullptr, *t++, x, p, split(p.w.rows, part, parts, dnnl_tile));
+      const Range mine = split(p.w.rows, part, parts, dnnl_tile);
+      dnnl_columns<V>(ready ? &*worker : nullptr, *t++, x, p, mine);
+      if (dnnl_tile % p.when_stored.grain == 0 && mine.begin < mine.end) p.when_stored(mine.begin, mine.end);
     };
     (one(products), ...);
   });
-  (products.then(0, products.w.rows), ...);
+  const auto rest = [&](const auto& p) {  // units that the tiles cut in two
+    if (dnnl_tile % p.when_stored.grain != 0) p.when_stored(0, p.w.rows);
+  };
+  (rest(products), ...);
 }
 
 }  // namespace molmo::inline v0

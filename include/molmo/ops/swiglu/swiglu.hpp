@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gated feed-forward's first half (Shazeer 2020): h[m, f] = act(x[m] . gate[f]) * (x[m] . up[f]), act = silu for
-// SwiGLU.
+// SwiGLU. As a statement, with the activation that a configuration names:
 //
-// Two products of one x in one parallel step; the second's epilogue reads what the first stored in the same column, so
-// nothing waits in between and no pass over memory is added. Works on every backend that has matmul, and is as fast as
-// that. `gate_rows` may be the same memory as `y`.
+//   on(cpu, h) = matmul(x, gate, up).then(map(activation_t<A>{}, acc0) * acc1);
+// gated_multiply below is the same for matrices whose sizes are known at run time, and runs the same kernels.
 #pragma once
 
 #include <molmo/core/config.hpp>
@@ -46,22 +45,17 @@ using activation_t = typename detail::ActivationFunction<A>::type;
 template <class F, bool Bias, class Ctx>
 void gated_multiply(const Ctx& ctx, const Rows& x, const WeightMatrix& gate, const WeightMatrix& up,
                     [[maybe_unused]] const float* gate_bias, [[maybe_unused]] const float* up_bias, float* y) {
-  detail::check_product(x, gate, y, gate.rows, sizeof(float));
-  detail::check_product(x, up, y, up.rows, sizeof(float));
+  using namespace detail;
   using Column = Strided<float, Spread::row>;
-  const Strided<float, Spread::full> gated{y, gate.rows};
-  if constexpr (!Bias) {
-    const auto first = detail::map<F>(Acc{});
-    const auto second = detail::map<detail::mul_f>(gated, Acc{});
-    multiply(ctx, x, Product<float, std::remove_cvref_t<decltype(first)>>{gate, y, gate.rows, first},
-             Product<float, std::remove_cvref_t<decltype(second)>>{up, y, up.rows, second});
-  } else {
-    const auto first = detail::map<F>(detail::map<detail::add_f>(Acc{}, Column{gate_bias, 0}));
-    const auto second = detail::map<detail::mul_f>(gated, detail::map<detail::add_f>(Acc{}, Column{up_bias, 0}));
-    using First = std::remove_cvref_t<decltype(first)>;
-    using Second = std::remove_cvref_t<decltype(second)>;
-    multiply(ctx, x, Product<float, First>{gate, y, gate.rows, first}, Product<float, Second>{up, y, up.rows, second});
-  }
+  const Product<float, Acc> first{gate, y, gate.rows, acc};
+  const Strided<float, Spread::full> waiting{y, gate.rows};  // the first product
+  const auto join = [&](const auto& e) {
+    multiply_joined(ctx, x, first, Product<float, std::remove_cvref_t<decltype(e)>>{up, y, up.rows, e});
+  };
+  if constexpr (Bias)
+    join(map<mul_f>(map<F>(map<add_f>(waiting, Column{gate_bias, 0})), map<add_f>(acc, Column{up_bias, 0})));
+  else
+    join(map<mul_f>(map<F>(waiting), acc));
 }
 
 }  // namespace molmo::inline v0
