@@ -30,9 +30,9 @@ struct Acc {
   constexpr void each_leaf(F&&) const {}
 };
 
-/// In matmul(x, w0, w1, ...).then(...): the element of product I. It has no eval: statements put something in its place
-/// before a kernel sees the expression.
-template <int I>
+/// In matmul(x, w0, w1, ...).then(...): the element of one of the products. It has no eval: the statement puts something
+/// in its place before a kernel sees the expression.
+template <int Number>
 struct AccOf {
   using shape = Shape<>;
   static constexpr bool pointwise = true;
@@ -54,8 +54,8 @@ inline constexpr AccOf<3> acc3{};
 
 template <>
 inline constexpr bool enable_expr<Acc> = true;
-template <int I>
-inline constexpr bool enable_expr<AccOf<I>> = true;
+template <int Number>
+inline constexpr bool enable_expr<AccOf<Number>> = true;
 
 /// Whether an expression reads `acc`. Of expressions of your own it is unknown, unless you specialise acc_use for them.
 enum class AccUse : unsigned char { no, unknown, yes };
@@ -63,8 +63,8 @@ template <class E>
 inline constexpr AccUse acc_use = AccUse::unknown;
 template <>
 inline constexpr AccUse acc_use<Acc> = AccUse::yes;
-template <int I>
-inline constexpr AccUse acc_use<AccOf<I>> = AccUse::yes;
+template <int Number>
+inline constexpr AccUse acc_use<AccOf<Number>> = AccUse::yes;
 
 namespace detail {
 
@@ -72,8 +72,8 @@ template <class E>
 inline constexpr bool is_acc = false;
 template <>
 inline constexpr bool is_acc<Acc> = true;
-template <int I>
-inline constexpr bool is_acc<AccOf<I>> = true;
+template <int Number>
+inline constexpr bool is_acc<AccOf<Number>> = true;
 
 template <class... E>
 inline constexpr AccUse acc_use_of_all = [] {
@@ -82,37 +82,19 @@ inline constexpr AccUse acc_use_of_all = [] {
   return use;
 }();
 
-/// e with put(a) in the place of every a that is acc, acc0, acc1, ... Where acc itself stays acc (Put::keeps_acc),
-/// expressions of your own may stand in e, whatever they read.
+/// e with put(a) in the place of every a that is acc, acc0, acc1, ... Expressions of your own, of which nothing is known,
+/// stay as they are, and put.unknown() hears of them where there is one.
 template <class E, class Put>
 constexpr auto with_acc(const E& e, const Put& put) {
-  static_assert(acc_use<E> != AccUse::unknown || Put::keeps_acc || !Put::of_one_product,
-                "molmo: .then(a).then(b): it is not known whether your own expression in b reads acc; specialise "
-                "molmo::acc_use for it, or write one .then(...)");
-  static_assert(acc_use<E> != AccUse::unknown || Put::keeps_acc || Put::of_one_product,
-                "molmo: matmul(x, w0, w1).then(e): it is not known whether your own expression in e reads acc; "
-                "specialise molmo::acc_use for it");
-  if constexpr (is_acc<E>)
+  if constexpr (is_acc<E>) {
     return put(e);
-  else if constexpr (acc_use<E> == AccUse::yes)
+  } else if constexpr (acc_use<E> == AccUse::yes) {
     return e.with_acc(put);
-  else
+  } else {
+    if constexpr (acc_use<E> == AccUse::unknown && requires { put.unknown(); }) put.unknown();
     return e;
-}
-
-/// In the second of two .then(...): acc is what the first made.
-template <class E>
-struct PutFirst {
-  static constexpr bool keeps_acc = false, of_one_product = true;
-  E first;
-
-  constexpr E operator()(Acc) const { return first; }
-  template <int J>
-  constexpr E operator()(AccOf<J>) const {
-    static_assert(J < 0, "molmo: .then(a).then(b): where a has joined acc0 and acc1, b reads what a made as acc");
-    return first;
   }
-};
+}
 
 template <class E>
 constexpr void check_no_acc() {

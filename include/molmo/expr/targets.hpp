@@ -21,8 +21,7 @@ constexpr auto target_view(Y&& y) {
                   "molmo: on(ctx, y0, y1, ...): this target is a temporary, whose elements are gone at once; name it");
     return y.view();
   } else {
-    static_assert(requires { typename T::shape; typename T::memory; y.data; },
-                  "molmo: on(ctx, y0, y1, ...): every target is a tensor or a view");
+    static_assert(is_view<T>, "molmo: on(ctx, y0, y1, ...): every target is a tensor or a view");
     return y;
   }
 }
@@ -30,8 +29,10 @@ constexpr auto target_view(Y&& y) {
 }  // namespace detail
 
 /// The left side of on(ctx, y0, y1, ...) = ...; Y are views.
-template <class Ctx, class... Y>
-class Targets {
+template <class Ctx, class Numbers, class... Y>
+class Targets;
+template <class Ctx, std::size_t... Nth, class... Y>
+class Targets<Ctx, std::index_sequence<Nth...>, Y...> {
  public:
   explicit Targets(const Ctx& ctx, const Y&... y) : ctx_(ctx), y_(y...) {}
   Targets(const Targets&) = delete;
@@ -40,20 +41,15 @@ class Targets {
   /// Runs a statement into the targets.
   template <class X>
   void operator=(X&& statement) && {
-    assign(statement, std::index_sequence_for<Y...>{});
-  }
-
- private:
-  template <class X, std::size_t... I>
-  void assign(const X& statement, std::index_sequence<I...>) const {
-    if constexpr (requires { statement.run(ctx_, detail::item<I>(y_)...); })
-      statement.run(ctx_, detail::item<I>(y_)...);
+    if constexpr (requires { statement.run(ctx_, detail::item<Nth>(y_)...); })
+      statement.run(ctx_, detail::item<Nth>(y_)...);
     else
       static_assert(detail::never<X>,
                     "molmo: on(ctx, y0, y1, ...) = matmul(x, w0, w1, ...) has several targets; an expression and any "
                     "other statement has one: write one line for each");
   }
 
+ private:
   const Ctx& ctx_;
   detail::List<Y...> y_;
 };
@@ -70,7 +66,8 @@ template <class Ctx, class Y0, class Y1, class... More>
   };
   const auto made = [&](const auto&... views) {
     (check(views), ...);
-    return Targets<Ctx, std::remove_cvref_t<decltype(views)>...>(ctx, views...);
+    using Numbers = std::make_index_sequence<sizeof...(views)>;
+    return Targets<Ctx, Numbers, std::remove_cvref_t<decltype(views)>...>(ctx, views...);
   };
   return made(detail::target_view(std::forward<Y0>(y0)), detail::target_view(std::forward<Y1>(y1)),
               detail::target_view(std::forward<More>(more))...);

@@ -116,9 +116,9 @@ struct Attention {
  private:
   /// Can threads, which take whole panels of 16 columns, divide those of q, k and v without cutting a head in two?
   static constexpr bool heads_fill_panels = S.head_dim % panel_rows == 0 || panel_rows % S.head_dim == 0;
-  static constexpr HeadNorm head_norm = S.qk_norm != QkNorm::per_head             ? HeadNorm::none
+  static constexpr HeadNorm head_norm = S.qk_norm != QkNorm::per_head       ? HeadNorm::none
                                         : S.norm_type == LayerNormType::rms ? HeadNorm::rms
-                                                                                  : HeadNorm::layer_norm;
+                                                                            : HeadNorm::layer_norm;
 };
 
 }  // namespace molmo::inline v0

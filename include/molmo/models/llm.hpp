@@ -10,6 +10,7 @@
 #pragma once
 
 #include <molmo/core/memory.hpp>
+#include <molmo/layers/attention.hpp>
 #include <molmo/layers/block.hpp>
 #include <molmo/ops/embed/embed.hpp>
 #include <molmo/ops/rope/frequencies.hpp>

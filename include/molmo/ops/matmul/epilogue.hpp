@@ -3,29 +3,64 @@
 //
 //   on(cpu, q, k) = matmul(x, wq, wk).then(acc + bq, acc + bk)      each target's own product: acc stays acc
 //   on(cpu, h)    = matmul(x, wg, wu).then(silu(acc0) * acc1)       joined: acc0 waits in h, acc1 becomes acc
-// A number that no product has, and a product that no expression reads, are refused while compiling.
 #pragma once
 
 #include <molmo/expr/acc.hpp>
 
-#include <utility>
-
 namespace molmo::inline v0::detail {
 
-/// In the expression of target I of N: acc and acc I are that target's own product.
-template <int I, int N>
-struct PutOwn {
-  static constexpr bool keeps_acc = true, of_one_product = true;
+/// Which of them an expression reads: acc, and acc n for each bit n of `numbered`.
+struct AccsRead {
+  bool own = false;
+  unsigned numbered = 0;
+  bool unknown = false;  ///< an expression of your own stands in it, without acc_use
+};
 
+struct PutNoted {
+  AccsRead* read;
+
+  constexpr Acc operator()(Acc) const {
+    read->own = true;
+    return {};
+  }
+  template <int Number>
+  constexpr Acc operator()(AccOf<Number>) const {
+    read->numbered |= 1u << Number;
+    return {};
+  }
+  constexpr void unknown() const { read->unknown = true; }
+};
+template <class E>
+inline constexpr AccsRead accs_read = [] {
+  AccsRead read;
+  (void)with_acc(E{}, PutNoted{&read});
+  return read;
+}();
+
+/// Does e read what two products make, acc0 (or acc) and acc1?
+template <class E>
+inline constexpr bool reads_both = (accs_read<E>.own || (accs_read<E>.numbered & 1) != 0) &&
+                                   (accs_read<E>.numbered & 2) != 0;
+
+/// Does e read acc and the acc of this number only?
+template <class E>
+constexpr bool reads_only(unsigned number) {
+  return (accs_read<E>.numbered & ~(1u << number)) == 0;
+}
+
+/// In the second of two .then(...): acc is what the first made.
+template <class E>
+struct PutFirst {
+  E first;
+
+  constexpr E operator()(Acc) const { return first; }
+};
+
+/// Where a target has its own product: every number is that of its target, as has been checked.
+struct PutOwn {
   constexpr Acc operator()(Acc) const { return {}; }
-  template <int J>
-  constexpr Acc operator()(AccOf<J>) const {
-    static_assert(J < N,
-                  "molmo: .then(e): acc0, acc1, ... number the products of matmul(x, w0, w1, ...), and e asks for one "
-                  "more than there are weights");
-    static_assert(J >= N || J == I,
-                  "molmo: .then(e0, e1, ...): each target's expression reads acc, its own product; to join two "
-                  "products, give one target and one expression");
+  template <int Number>
+  constexpr Acc operator()(AccOf<Number>) const {
     return {};
   }
 };
@@ -33,29 +68,11 @@ struct PutOwn {
 /// Where two products meet: the first waits where `Waiting` reads, the second is acc.
 template <class Waiting>
 struct PutJoined {
-  static constexpr bool keeps_acc = false, of_one_product = false;
   Waiting waiting;
 
   constexpr Waiting operator()(Acc) const { return waiting; }
   constexpr Waiting operator()(AccOf<0>) const { return waiting; }
   constexpr Acc operator()(AccOf<1>) const { return {}; }
 };
-
-/// Marks product I, to see whether it is read.
-template <int I>
-struct PutMark {
-  static constexpr bool keeps_acc = true, of_one_product = false;
-
-  constexpr auto operator()(Acc) const { return (*this)(AccOf<0>{}); }
-  template <int J>
-  constexpr auto operator()(AccOf<J>) const {
-    return AccOf<J == I ? -1 : J>{};
-  }
-};
-/// Does e read the element of product I? (acc is that of the first.)
-template <int I, class E>
-inline constexpr bool reads_acc =
-    !std::is_same_v<decltype(with_acc(std::declval<const E&>(), PutMark<I>{})),
-                    decltype(with_acc(std::declval<const E&>(), PutMark<-1>{}))>;
 
 }  // namespace molmo::inline v0::detail

@@ -66,6 +66,7 @@ template <class SX, class... SW, class... E, class F>
 class [[nodiscard]] Matmul<SX, WeightShapes<SW...>, Epilogues<E...>, F> {
   static constexpr int products = static_cast<int>(sizeof...(SW));
   static constexpr bool joined = sizeof...(E) != sizeof...(SW);  // two products meet in one expression
+  static constexpr bool made = joined || !(std::is_same_v<E, Acc> && ...);  // there was a .then(...)
   template <class... Next>
   using Then = Matmul<SX, WeightShapes<SW...>, Epilogues<Next...>, F>;
 
@@ -84,15 +85,31 @@ class [[nodiscard]] Matmul<SX, WeightShapes<SW...>, Epilogues<E...>, F> {
     static_assert(((acc_use<Next> != AccUse::no) && ...),
                   "molmo: .then(e): e does not read acc, so the product would be lost; write e with acc in it, or "
                   "assign e without a matmul");
-    constexpr std::size_t given = sizeof...(Next);
-    if constexpr (given == sizeof...(E))
+    static_assert(((accs_read<Next>.numbered >> products == 0) && ...),
+                  "molmo: .then(e): acc0, acc1, ... number the products of matmul(x, w0, w1, ...), and e asks for one "
+                  "more than there are weights");
+    static_assert(!made || !(accs_read<Next>.unknown || ...),
+                  "molmo: .then(a).then(b): it is not known whether your own expression in b reads acc; specialise "
+                  "molmo::acc_use for it, or write one .then(...)");
+    if constexpr (sizeof...(Next) == sizeof...(E)) {
+      static_assert(!joined || ((accs_read<Next>.numbered == 0) && ...),
+                    "molmo: .then(a).then(b): where a has joined acc0 and acc1, b reads what a made as acc");
+      static_assert(joined || each_reads_own<Next...>(),
+                    "molmo: .then(e0, e1, ...): each target's expression reads acc, its own product; to join two "
+                    "products, give one target and one expression");
       return then_each(std::index_sequence_for<E...>{}, next...);
-    else if constexpr (given == 1 && products == 2 && (std::is_same_v<E, Acc> && ...))
-      return join(next...);
-    else
+    } else if constexpr (sizeof...(Next) == 1 && products == 2 && !made) {
+      static_assert(!(accs_read<Next>.unknown || ...),
+                    "molmo: matmul(x, w0, w1).then(e): it is not known whether your own expression in e reads acc; "
+                    "specialise molmo::acc_use for it");
+      static_assert((reads_both<Next> && ...),
+                    "molmo: matmul(x, w0, w1).then(e): e reads both products, acc0 and acc1; the other would be lost");
+      return then_made(next...);
+    } else {
       static_assert(never<Next...>,
                     "molmo: matmul(x, w0, w1, ...).then(...) has one expression for each target, or one expression in "
                     "which two products meet as acc0 and acc1");
+    }
   }
 
   /// Tells `f` of columns when all their rows are stored, in the same parallel step: f(ctx, Range columns), called once
@@ -118,12 +135,26 @@ class [[nodiscard]] Matmul<SX, WeightShapes<SW...>, Epilogues<E...>, F> {
   }
 
  private:
-  template <std::size_t... I, class... Next>
-  auto then_each(std::index_sequence<I...>, const Next&... next) const {
+  template <std::size_t... Nth, class... Next>
+  auto then_each(std::index_sequence<Nth...>, const Next&... next) const {
     if constexpr (joined)
-      return then_made(with_acc(next, PutFirst<E>{item<I>(e_)})...);
+      return then_made(with_acc(next, PutFirst<E>{item<Nth>(e_)})...);
     else
-      return then_made(after(item<I>(e_), with_acc(next, PutOwn<static_cast<int>(I), products>{}))...);
+      return then_made(after(item<Nth>(e_), own(next))...);
+  }
+  // Does each of these expressions, one for each target, read its own product only?
+  template <class... Next>
+  static constexpr bool each_reads_own() {
+    unsigned number = 0;
+    return (reads_only<Next>(number++) && ...);
+  }
+  // acc in the place of acc0, acc1, ...
+  template <class Next>
+  static auto own(const Next& next) {
+    if constexpr (accs_read<Next>.numbered == 0)
+      return next;
+    else
+      return with_acc(next, PutOwn{});
   }
   // e, then next.
   template <class A, class Next>
@@ -133,44 +164,37 @@ class [[nodiscard]] Matmul<SX, WeightShapes<SW...>, Epilogues<E...>, F> {
     else
       return with_acc(next, PutFirst<A>{e});
   }
-  template <class Next>
-  auto join(const Next& next) const {
-    static_assert(reads_acc<0, Next> && reads_acc<1, Next> && !reads_acc<2, Next> && !reads_acc<3, Next>,
-                  "molmo: matmul(x, w0, w1).then(e): e reads both products, acc0 and acc1, and no other; what is not "
-                  "read would be lost");
-    return then_made(next);
-  }
   template <class... Next>
   auto then_made(const Next&... next) const {
     return Then<Next...>(x_, w_, List<Next...>(next...), consumer_);
   }
 
-  template <class Ctx, std::size_t... I, class... Y>
-  void run_each(const Ctx& ctx, std::index_sequence<I...>, const Y&... y) const {
-    (check_target<SX, SW>(y, x_.m / SX::static_rows, item<I>(e_)), ...);
-    if constexpr (products > 1) (check_beside<I>(y, std::index_sequence<I...>{}), ...);
-    multiply_apart(ctx, x_, product<I>(ctx, y)...);
+  template <class Ctx, std::size_t... Nth, class... Y>
+  void run_each(const Ctx& ctx, std::index_sequence<Nth...>, const Y&... y) const {
+    (check_target<SX, SW>(y, x_.m / SX::static_rows, item<Nth>(e_)), ...);
+    if constexpr (products > 1) (check_beside<Nth>(y, std::index_sequence<Nth...>{}), ...);
+    multiply_apart(ctx, x_, product<Nth>(ctx, y)...);
   }
-  template <std::size_t I, std::size_t... J, class Y>
-  void check_beside(const Y& y, std::index_sequence<J...>) const {
+  template <std::size_t Nth, std::size_t... Other, class Y>
+  void check_beside(const Y& y, std::index_sequence<Other...>) const {
     constexpr const char* what =
         "molmo: on(ctx, y0, y1, ...) = matmul(...): a target overlaps what another's expression reads; the order of "
         "their elements is nobody's: write to another tensor";
-    (..., (I != J ? check_unread(y, item<J>(e_), what) : void()));
+    (..., (Nth != Other ? check_unread(y, item<Other>(e_), what) : void()));
   }
-  template <std::size_t I, class Ctx, class Y>
+  template <std::size_t Nth, class Ctx, class Y>
   auto product(const Ctx& ctx, const Y& y) const {
-    const auto flat = item<I>(e_).template erased<typename Y::shape>();
+    const auto flat = item<Nth>(e_).template erased<typename Y::shape>();
     using Flat = std::remove_cvref_t<decltype(flat)>;
     using T = typename Y::element;
     if constexpr (std::is_same_v<F, NoMore>) {
-      return Product<T, Flat>{w_[I], y.data, y.stride(), flat};
+      return Product<T, Flat>{w_[Nth], y.data, y.stride(), flat};
     } else {
       constexpr index_t widths[] = {SW::static_rows...};
       index_t first = 0;
-      for (std::size_t i = 0; i < I; ++i) first += widths[i];
+      for (std::size_t i = 0; i < Nth; ++i) first += widths[i];
       using Tell = TellStored<Ctx, std::remove_cvref_t<decltype(*consumer_)>>;
-      return Product<T, Flat, Tell>{w_[I], y.data, y.stride(), flat, Tell{ctx, *consumer_, first, consumer_->grain}};
+      return Product<T, Flat, Tell>{w_[Nth], y.data, y.stride(), flat, Tell{ctx, *consumer_, first, consumer_->grain}};
     }
   }
 

@@ -124,7 +124,7 @@ MOLMO_NOINLINE inline void check_products(const Rows& x, const WeightMatrix* w, 
     for (int j = 0; j < count; ++j) {
       check_product(x, w[j], y[i]);
       expects(i == j || apart(y[i], y[j]),
-              "molmo: on(ctx, y0, y1, ...) = matmul(x, w0, w1, ...): two targets overlap; each needs columns of its own");
+              "molmo: on(ctx, y0, y1, ...) = matmul(x, w0, w1, ...): two targets overlap; give each its own columns");
     }
 }
 
