@@ -30,8 +30,8 @@ struct Acc {
   constexpr void each_leaf(F&&) const {}
 };
 
-/// In matmul(x, w0, w1, ...).then(...): the element of one of the products. It has no eval: the statement puts something
-/// in its place before a kernel sees the expression.
+/// In matmul(x, w0, w1, ...).then(...): the element of one of the products. It has no eval: the statement puts
+/// something in its place before a kernel sees the expression.
 template <int Number>
 struct AccOf {
   using shape = Shape<>;
@@ -82,8 +82,8 @@ inline constexpr AccUse acc_use_of_all = [] {
   return use;
 }();
 
-/// e with put(a) in the place of every a that is acc, acc0, acc1, ... Expressions of your own, of which nothing is known,
-/// stay as they are, and put.unknown() hears of them where there is one.
+/// e with put(a) in the place of every a that is acc, acc0, acc1, ... Expressions of your own, of which nothing is
+/// known, stay as they are; a put that has unknown() hears of them.
 template <class E, class Put>
 constexpr auto with_acc(const E& e, const Put& put) {
   if constexpr (is_acc<E>) {

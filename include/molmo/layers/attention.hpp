@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: q, k, v projections (+ biases, clip_qkv, QK-norm), RoPE, attention over the KV cache, output projection.
 //
-//   1. q, k and v in one parallel step. The thread that has calculated a head also normalises and rotates it, and
-//      writes its keys and values into the cache.
-//   2. Attention over the cache.
-//   3. The output projection, which adds the residual as it stores its results.
-// q, k and v may be three matrices, or the rows of one (att_proj = [q; k; v]): the same code reads both.
+//   1. q, k and v in one parallel step; the thread that has calculated a head also finishes it (finish_heads.hpp)
+//   2. attention over the cache
+//   3. the output projection, which adds the residual as it stores its results (block.hpp)
+// q, k and v may be three matrices, or the rows of one (att_proj = [q; k; v]).
 #pragma once
 
 #include <molmo/core/views.hpp>
@@ -89,7 +88,7 @@ struct Attention {
     const auto qs = columns<0, S.q_width()>(qkv);
     const auto ks = columns<S.q_width(), S.kv_width()>(qkv);
     const auto vs = columns<S.q_width() + S.kv_width(), S.kv_width()>(qkv);
-    const FinishHeads<head_norm> finish{
+    const FinishHeads<head_norm(S.qk_norm, S.norm_type)> finish{
         .heads = {qs.data, ks.data, vs.data, S.qkv_width(), tokens, kv.past, S.n_heads, S.n_kv_heads, scratch.cosines,
                   scratch.sines, kv.heads},
         .q_norm = q_norm.row(options.norm_eps),
@@ -116,9 +115,6 @@ struct Attention {
  private:
   /// Can threads, which take whole panels of 16 columns, divide those of q, k and v without cutting a head in two?
   static constexpr bool heads_fill_panels = S.head_dim % panel_rows == 0 || panel_rows % S.head_dim == 0;
-  static constexpr HeadNorm head_norm = S.qk_norm != QkNorm::per_head       ? HeadNorm::none
-                                        : S.norm_type == LayerNormType::rms ? HeadNorm::rms
-                                                                            : HeadNorm::layer_norm;
 };
 
 }  // namespace molmo::inline v0

@@ -15,6 +15,10 @@ namespace molmo::inline v0 {
 
 /// The norm of single heads.
 enum class HeadNorm : unsigned char { none, rms, layer_norm };
+[[nodiscard]] constexpr HeadNorm head_norm(QkNorm where, LayerNormType type) {
+  if (where != QkNorm::per_head) return HeadNorm::none;
+  return type == LayerNormType::rms ? HeadNorm::rms : HeadNorm::layer_norm;
+}
 
 template <HeadNorm N>
 struct FinishHeads {
@@ -57,8 +61,9 @@ struct FinishHeads {
     return begin < end ? Range{(begin - first) / d, (end - first) / d} : Range{0, 0};
   }
 
-  template <class Ctx, class T>
-  void normalise(const Ctx& ctx, NormRows<float> a, T* x, Range some) const {
+  // Heads `some` of every token of x, which is heads.q or heads.k.
+  template <class Ctx>
+  void normalise(const Ctx& ctx, NormRows<float> a, float* x, Range some) const {
     if constexpr (N != HeadNorm::none) {
       a.rows = some.end - some.begin;
       for (index_t t = 0; t < heads.tokens; ++t) {

@@ -229,7 +229,7 @@ template <class W>
 auto weight(W&& w) {
   const auto v = borrow(std::forward<W>(w));
   using V = std::remove_cvref_t<decltype(v)>;
-  static_assert(V::dense, "molmo: the weights of a matmul lie row after row; store them first");
+  static_assert(V::dense, "molmo: matmul(x, w): the rows of the weights w follow each other; store w first");
   return Weight<typename V::shape>(v);
 }
 
@@ -245,9 +245,8 @@ template <class V, class... SW>
 auto matmul_of(const V& x, const Weight<SW>&... w) {
   using SX = typename V::shape;
   static_assert(std::is_same_v<typename V::element, float>, "molmo: the activations of a matmul are float");
-  static_assert(std::is_same_v<typename V::memory, Host>,
-                "molmo: x of a matmul lies on the device; matmul runs on the host so far");
-  static_assert(V::even, "molmo: the rows of x in matmul(x, w) are evenly apart; store x first");
+  static_assert(V::even && std::is_same_v<typename V::memory, Host>,
+                "molmo: matmul(x, w): the rows of x are evenly apart in host memory; store x first");
   (check_inner<SX::cols, SW::cols>(), ...);
   return Matmul<SX, WeightShapes<SW...>, Epilogues<AccOfTarget<SW>...>, NoMore>(
       Rows{x.data, x.rows(), SX::cols, x.stride()}, {w.matrix()...}, List<AccOfTarget<SW>...>(AccOfTarget<SW>{}...),

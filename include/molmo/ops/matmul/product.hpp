@@ -104,7 +104,8 @@ namespace detail::inline MOLMO_ISA {
 [[nodiscard]] inline Footprint footprint_of_rows(const void* first, index_t rows, index_t width, index_t stride,
                                                  std::size_t size) {
   const auto bytes = static_cast<index_t>(size);
-  return {extent_of_rows(first, rows, width, stride, size), width * bytes, rows > 1 ? stride * bytes : index_t{0}};
+  const Pieces row{width * bytes, rows > 1 ? stride * bytes : index_t{0}};
+  return {extent_of_rows(first, rows, width, stride, size), row, row};
 }
 
 /// Throws contract_error where a target, [x.m][w.rows] elements, overlaps what its product reads.
