@@ -56,7 +56,8 @@ __global__ void __launch_bounds__(cuda_threads)
   const CudaBlock<N> block{aligned};
   for (index_t r = blockIdx.x; r < w.rows; r += gridDim.x) {
     reduce_operands(block, numbers, r, r == static_cast<index_t>(blockIdx.x));
-    pass_share<N>(numbers, y, w, Worker{static_cast<index_t>(threadIdx.x), r, static_cast<index_t>(blockDim.x), w.rows});
+    const Worker me{static_cast<index_t>(threadIdx.x), r, static_cast<index_t>(blockDim.x), w.rows};  // of this row
+    pass_share<N>(numbers, y, w, me);
   }
 }
 

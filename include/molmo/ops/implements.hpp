@@ -79,7 +79,8 @@ using reduce_rows_call = decltype(reduce_rows(one<B>, SumOf{}, s, e));
 template <class B>
 using assign_rows_call = decltype(assign_rows(one<B>, y, e, one<Stored>));
 template <class B>
-using reduce_tokens_call = decltype(reduce_tokens(one<B>, SumOf{}, float{}, one<TokenTarget<float>>, erased, one<TokenWalk>));
+using reduce_tokens_call =
+    decltype(reduce_tokens(one<B>, SumOf{}, float{}, one<TokenTarget<float>>, erased, one<TokenWalk>));
 template <class B>
 using argmax_call = decltype(find_largest(one<B>, largest, erased, n, n));
 template <class B>

@@ -101,3 +101,61 @@ TEST_CASE("softmax: the statement, in place") {
     CHECK(std::abs(sum - 1) < 1e-6);
   }
 }
+
+namespace {
+
+template <class T, class Ctx>
+void check_type(const Ctx& ctx, double step) {
+  Random random(4);
+  for (const index_t width : {1, 2, 15, 16, 17, 33, 100, 1000}) {
+    std::vector<T> x(static_cast<std::size_t>(5 * width)), y(x.size());
+    for (T& v : x) v = T(random.number(10));
+    for (index_t c = 0; c < width; ++c) x[static_cast<std::size_t>(4 * width + c)] = T(-inf);
+    softmax_rows(ctx, static_cast<const T*>(x.data()), y.data(), 5, width);
+    for (index_t r = 0; r < 5; ++r) {
+      double top = -HUGE_VAL, total = 0;
+      const auto at = [&](index_t c) { return static_cast<double>(x[static_cast<std::size_t>(r * width + c)]); };
+      for (index_t c = 0; c < width; ++c) top = std::max(top, at(c));
+      for (index_t c = 0; c < width; ++c) total += std::exp(at(c) - top);
+      for (index_t c = 0; c < width; ++c) {
+        const double want = r == 4 ? 0 : std::exp(at(c) - top) / total;
+        CAPTURE(width, r, c);
+        // Half a step of T (relative to the lowest number with that step) beside the roundings of f32; below 2^-14 the steps of f16 are all 2^-24.
+        REQUIRE(std::abs(static_cast<double>(y[static_cast<std::size_t>(r * width + c)]) - want) <=
+                want * (step / 2 + (sizeof(T) == 8 ? 0 : 8e-6)) + (sizeof(T) == 2 ? 0x1p-25 : 0));
+      }
+    }
+    std::vector<T> in_place = x;
+    softmax_rows(ctx, static_cast<const T*>(in_place.data()), in_place.data(), 5, width);
+    for (std::size_t i = 0; i < y.size(); ++i) REQUIRE(in_place[i] == y[i]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("softmax: bf16, f16 and double") {
+  check_type<bf16>(Reference{}, 0x1p-7);
+  check_type<f16>(Reference{}, 0x1p-10);
+  check_type<double>(Reference{}, 4e-15);
+#if MOLMO_HAS_XSIMD
+  check_type<bf16>(Xsimd<>(2), 0x1p-7);
+  check_type<f16>(Xsimd<>(), 0x1p-10);
+  check_type<double>(Xsimd<>(), 4e-15);
+#endif
+}
+
+#if MOLMO_HAS_XSIMD
+TEST_CASE("softmax: rows of 16 bits have the same bits for every number of threads") {
+  Random random(5);
+  const index_t rows = 300, width = 131;
+  std::vector<bf16> x(static_cast<std::size_t>(rows * width)), one(x.size()), y(x.size());
+  for (bf16& v : x) v = bf16(random.number(5));
+  softmax_rows(Xsimd<>(1), static_cast<const bf16*>(x.data()), one.data(), rows, width);
+  for (const int threads : {2, 3}) {
+    softmax_rows(Xsimd<>(threads), static_cast<const bf16*>(x.data()), y.data(), rows, width);
+    int other = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) other += y[i].bits != one[i].bits;
+    CHECK(other == 0);
+  }
+}
+#endif
