@@ -22,6 +22,10 @@
 #include <molmo/expr/token_reduce.hpp>
 #include <molmo/expr/transpose.hpp>
 #include <molmo/models/llm.hpp>
+#include <molmo/ops/attention/attend.hpp>
+#include <molmo/ops/attention/image_masks.hpp>
+#include <molmo/ops/attention/sparse_masks.hpp>
+#include <molmo/ops/attention/t5_bias.hpp>
 #include <molmo/ops/sample/sample.hpp>
 #include <molmo/ops/softmax/softmax.hpp>
 #include <molmo/version.hpp>

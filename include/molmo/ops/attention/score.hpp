@@ -26,13 +26,9 @@ struct ScoreAt : At {
 
 namespace detail {
 
+// Is At a place among scores? The leaves below have a value nowhere else.
 template <class At>
-constexpr void check_score_place() {
-  static_assert(
-      requires(const At& at) { at.score; },
-      "molmo: score, query_position, key_position and biases by head have a value in "
-      "attend(q, k, v).score(...) only");
-}
+inline constexpr bool among_scores = requires(const At& at) { at.score; };
 
 // What the leaves of an edit have in common: they are numbers of a place, and read no memory that others check.
 template <class Self>
@@ -55,24 +51,24 @@ struct ScoreLeaf {
 struct Score : detail::ScoreLeaf<Score> {
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
-    detail::check_score_place<At>();
-    return at.score;
+    static_assert(detail::among_scores<At>, "molmo: score has a value in attend(q, k, v).score(...) only");
+    if constexpr (detail::among_scores<At>) return at.score;
   }
 };
 /// Position of the query, as a number: exact up to 2^24.
 struct QueryPosition : detail::ScoreLeaf<QueryPosition> {
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
-    detail::check_score_place<At>();
-    return at.splat(static_cast<double>(at.query));
+    static_assert(detail::among_scores<At>, "molmo: query_position has a value in attend(q, k, v).score(...) only");
+    if constexpr (detail::among_scores<At>) return at.splat(static_cast<double>(at.query));
   }
 };
 /// Position of the key.
 struct KeyPosition : detail::ScoreLeaf<KeyPosition> {
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
-    detail::check_score_place<At>();
-    return at.key;
+    static_assert(detail::among_scores<At>, "molmo: key_position has a value in attend(q, k, v).score(...) only");
+    if constexpr (detail::among_scores<At>) return at.key;
   }
 };
 /// One number for each query head.
@@ -83,8 +79,8 @@ struct PerHead : detail::ScoreLeaf<PerHead> {
   constexpr explicit PerHead(const float* n) : numbers(n) {}
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
-    detail::check_score_place<At>();
-    return at.splat(numbers[at.head]);
+    static_assert(detail::among_scores<At>, "molmo: per_head has a value in attend(q, k, v).score(...) only");
+    if constexpr (detail::among_scores<At>) return at.splat(numbers[at.head]);
   }
 };
 /// A bias for each head, query and key of the call, a head and a query this many numbers apart.
@@ -97,8 +93,9 @@ struct ScoreBias : detail::ScoreLeaf<ScoreBias> {
       : data(d), head_distance(head), query_distance(query) {}
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
-    detail::check_score_place<At>();
-    return at.load(data + at.head * head_distance + at.row * query_distance + at.col);
+    static_assert(detail::among_scores<At>, "molmo: score_bias has a value in attend(q, k, v).score(...) only");
+    if constexpr (detail::among_scores<At>)
+      return at.load(data + at.head * head_distance + at.row * query_distance + at.col);
   }
 };
 /// A bias by head and by distance, key - query, held inside [-reach, reach].
@@ -110,7 +107,13 @@ struct RelativeBias : detail::ScoreLeaf<RelativeBias> {
   constexpr RelativeBias(const float* t, index_t r) : table(t), reach(r) {}
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
-    detail::check_score_place<At>();
+    static_assert(detail::among_scores<At>, "molmo: relative_bias has a value in attend(q, k, v).score(...) only");
+    if constexpr (detail::among_scores<At>) return by_distance(at);
+  }
+
+ private:
+  template <class At>
+  MOLMO_INLINE typename At::value by_distance(const At& at) const {
     const float* middle = table + at.head * (2 * reach + 1) + reach;
     const index_t distance = at.first_key + at.col - at.query;
     constexpr index_t most = 16;  // neighbours of a register
