@@ -110,6 +110,20 @@ TEST_CASE("slices: what is outside the matrix, and cuts inside a panel, are refu
   }
 }
 
+TEST_CASE("rows<First, Count>(w): a part of a fused weight, its size in the type; a cut inside a panel is refused") {
+  const std::vector<std::byte> bytes(48 * 32 * 2), scales(48 * 2);
+  const Weight<Shape<48, 8>> w(WeightMatrix{bytes.data(), format_id<F32>, 48, 8});
+  const auto part = rows<24, 20>(w);
+  static_assert(std::is_same_v<decltype(part), const Weight<Shape<20, 8>>>);
+  CHECK(part.data == bytes.data() + 24 * 8 * 4);
+  CHECK(part.format == format_id<F32>);
+  CHECK(rows<1, 4>(part).data == bytes.data() + 25 * 8 * 4);
+  const Weight<Shape<48, 32>> q8(WeightMatrix{bytes.data(), format_id<Q8>, 48, 32, Layout::panels, scales.data()});
+  const auto last = rows<32, 16>(q8);
+  CHECK((last.layout == Layout::panels && last.data == bytes.data() + 32 * 32 && last.scales == scales.data() + 32 * 2));
+  CHECK_THROWS_AS((void)(rows<24, 16>(q8)), contract_error);
+}
+
 TEST_CASE("weights: rows in bytes, slices, and the format of a tensor's elements") {
   const std::vector<std::byte> bytes(200);
   const WeightMatrix m{bytes.data(), format_id<Bf16>, 10, 7};
