@@ -17,7 +17,6 @@
 #include <molmo/expr/assign.hpp>
 #include <molmo/expr/cumsum.hpp>
 #include <molmo/expr/eval.hpp>
-#include <molmo/expr/gradient.hpp>
 #include <molmo/expr/reduce.hpp>
 #include <molmo/expr/token_reduce.hpp>
 #include <molmo/expr/transpose.hpp>

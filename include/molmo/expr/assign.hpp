@@ -8,6 +8,8 @@
 // ones are in backend/xsimd.hpp and backend/cuda.cuh.
 #pragma once
 
+#include <molmo/expr/pointwise.hpp>  // before the functions: errors about operands show the way to it
+
 #include <molmo/backend/reference.hpp>
 #include <molmo/core/error.hpp>
 #include <molmo/core/overlap.hpp>

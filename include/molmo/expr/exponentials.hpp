@@ -138,9 +138,10 @@ template <class A, class B>
   return detail::combine<detail::pow_f>(leaf(std::forward<A>(a)), leaf(std::forward<B>(b)));
 }
 template <Shaped A>
-void pow(A&&) {
+[[nodiscard]] constexpr auto pow(A&& a) {
   static_assert(!Shaped<A>,
                 "molmo: pow(x, y) takes two operands, the base and the exponent; one of them may be a number");
+  return leaf(std::forward<A>(a));
 }
 template <Shaped A>
 [[nodiscard]] constexpr auto tanh(A&& a) {

@@ -157,7 +157,8 @@ struct Gradients {
 // gradient(e, g, x): what x and g have to be.
 template <class E, class G, class X>
 constexpr void check_gradient() {
-  static_assert(is_view<decltype(X::view)>, "molmo: gradient(e, g, x): x is a tensor or a view that e reads");
+  static_assert(
+      requires(const X& x) { x.view.data; }, "molmo: gradient(e, g, x): x is a tensor or a view that e reads");
   static_assert(std::is_same_v<broadcast_t<typename G::shape, typename E::shape>, typename E::shape>,
                 "molmo: gradient(e, g, x): g is the gradient of e: it has the shape of e, or is a number");
   constexpr bool read = [] {

@@ -82,12 +82,7 @@ struct SinkOf<V, false> {
 };
 
 template <class F, class... Arguments>
-constexpr void check_pull() {
-  static_assert(
-      requires(const F& f, Arguments&... a) { f.pull(a...); },
-      "molmo: gradient(e, g, x): a function in e has no adjoint; give your function object a member "
-      "pull(g, y, x..., dx...) that sets dx... (docs/02_expressions.md)");
-}
+inline constexpr bool has_pull = requires(const F& f, Arguments&... a) { f.pull(a...); };
 
 /// A part of the expression after the forward walk. This one hands no gradient on, unless it is an operand in memory.
 template <class E, class At, class S, bool = reaches<E, At, S>>
@@ -127,7 +122,10 @@ struct Walked<Map1<F, A>, At, S, true> {
   template <int First>
   MOLMO_INLINE void pull(const E& e, V g, S& sinks) const {
     const auto& x = a.argument(e.a);
-    check_pull<F, V, V, decltype(x), V>();
+    static_assert(
+        has_pull<F, V, V, decltype(x), V>,
+        "molmo: gradient(e, g, x): a function in e has no adjoint; give it a member pull(g, y, x..., dx...) that sets "
+        "dx...");
     V da;
     F{}.pull(g, value, x, da);
     a.template pull<First>(e.a, da, sinks);
@@ -151,7 +149,10 @@ struct Walked<Map2<F, A, B>, At, S, true> {
   MOLMO_INLINE void pull(const E& e, V g, S& sinks) const {
     const auto& x = a.argument(e.a);
     const auto& z = b.argument(e.b);
-    check_pull<F, V, V, decltype(x), decltype(z), DA, DB>();
+    static_assert(
+        has_pull<F, V, V, decltype(x), decltype(z), DA, DB>,
+        "molmo: gradient(e, g, x): a function in e has no adjoint; give it a member pull(g, y, x..., dx...) that sets "
+        "dx...");
     DA da;
     DB db;
     F{}.pull(g, value, x, z, da, db);
@@ -180,7 +181,10 @@ struct Walked<Map3<F, A, B, C>, At, S, true> {
     const auto& x = a.argument(e.a);
     const auto& z = b.argument(e.b);
     const auto& w = c.argument(e.c);
-    check_pull<F, V, V, decltype(x), decltype(z), decltype(w), DA, DB, DC>();
+    static_assert(
+        has_pull<F, V, V, decltype(x), decltype(z), decltype(w), DA, DB, DC>,
+        "molmo: gradient(e, g, x): a function in e has no adjoint; give it a member pull(g, y, x..., dx...) that sets "
+        "dx...");
     DA da;
     DB db;
     DC dc;
