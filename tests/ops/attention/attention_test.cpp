@@ -124,7 +124,7 @@ struct Problem {
 // Xsimd computes scores in f32 (their error is a few ulp of the largest score, which exp turns into a relative error),
 // the sum of weights and the weighted sum of values (each at most 1 in size) too: 2e-6 for the sums, 4e-7 times the
 // size of the scores.
-double allowed(const Problem& p, float size = 1) {
+[[maybe_unused]] double allowed(const Problem& p, float size = 1) {
   return 2e-6 + 4e-7 * static_cast<double>(size * size) * std::sqrt(static_cast<double>(p.head_dim));
 }
 
