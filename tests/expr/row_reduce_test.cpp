@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Row reductions as operands against plain loops in double: every kind, nested, in place, every width and number of
 // threads, and which shapes stand beside each other.
+#include <molmo/core/views.hpp>
+#include <molmo/expr/eval.hpp>
+#include <molmo/expr/formula.hpp>
 #include <molmo/expr/reduce.hpp>
 
 #include "expr/fixtures.hpp"
@@ -312,5 +315,133 @@ TEST_CASE("no tokens, no rows") {
     on(cpu, none) = none * rsqrt(mean(none * none) + 1e-5);
     on(cpu, no_column) = variance(none);
     on(cpu, no_column) = min_of(none);
+  });
+}
+
+TEST_CASE("rows that lie apart, as operands and as targets") {
+  constexpr index_t width = 50, rows = 700;
+  Numbers<float> x(rows * width, 83), whole(rows * width, 84), packed(rows * 21), want(rows * 21), s(rows * 3), t(rows);
+  for (index_t r = 0; r < rows; ++r)
+    for (index_t c = 0; c < 21; ++c) packed[r * 21 + c] = x[r * width + 7 + c];
+  fixtures::for_each_backend([&](const auto& cpu) {
+    INFO(cpu.name << ", " << cpu.threads() << " threads");
+    const auto piece = columns<7, 21>(x.tokens<width>());
+    const auto same = packed.tokens<21>();
+    on(cpu, want.tokens<21>()) = same * rsqrt(mean(same * same)) - max_of(same);
+    Numbers<float> into = whole;
+    on(cpu, columns<3, 21>(into.tokens<width>())) = piece * rsqrt(mean(piece * piece)) - max_of(piece);
+    index_t wrong = 0;
+    for (index_t i = 0; i < into.size(); ++i) {
+      const index_t c = i % width - 3;
+      wrong += into[i] != (c >= 0 && c < 21 ? want[i / width * 21 + c] : whole[i]);
+    }
+    CHECK(wrong == 0);
+    // A column of a matrix as the target.
+    on(cpu, t.tokens()) = min_of(same);
+    on(cpu, columns<1, 1>(s.tokens<3>())) = min_of(piece);
+    for (index_t r = 0; r < rows; ++r) wrong += s[3 * r + 1] != t[r];
+    CHECK(wrong == 0);
+    // In place, beside columns that stay.
+    Numbers<float> in_place = x;
+    const auto mine = columns<7, 21>(in_place.tokens<width>());
+    on(cpu, mine) = mine * rsqrt(mean(mine * mine)) - max_of(mine);
+    for (index_t i = 0; i < into.size(); ++i) {
+      const index_t c = i % width - 7;
+      wrong += in_place[i] != (c >= 0 && c < 21 ? want[i / width * 21 + c] : x[i]);
+    }
+    CHECK(wrong == 0);
+  });
+}
+
+TEST_CASE("reductions of fewer axes than the rows that they stand beside") {
+  constexpr index_t tokens = 90, heads = 4, width = 6;
+  Numbers<float> x(tokens * heads * width, 85), y(x.size()), fixed(heads * width, 86), wide(tokens * 11, 87);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    INFO(cpu.name << ", " << cpu.threads() << " threads");
+    const auto v = x.tokens<heads, width>();
+    // [H, d] gives one number per head, the same for all tokens; [n, K] one per token, the same for all heads.
+    on(cpu, y.tokens<heads, width>()) = v * max_of(fixed.fixed<heads, width>()) + sum(wide.tokens<11>());
+    index_t wrong = 0;
+    for (index_t i = 0; i < y.size(); ++i) {
+      const index_t h = i / width % heads, t = i / width / heads;
+      const double want = static_cast<double>(x[i]) * row_of(fixed, h * width, width).most + row_of(wide, t * 11, 11).sum;
+      wrong += !(std::fabs(static_cast<double>(y[i]) - want) <= 1e-5);
+    }
+    CHECK(wrong == 0);
+  });
+}
+
+TEST_CASE("eval, update and formula of row reductions") {
+  Numbers<float> x(24, 88), y(24);
+  const auto v = x.tokens<8>();
+  CHECK(formula(v * rsqrt(mean(v * v) + 0.5f)) == "x0 * rsqrt(mean(x0 * x0) + 0.5)");
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    const auto means = eval(cpu, mean(v));
+    STATIC_REQUIRE(std::is_same_v<decltype(means), const Tensor<float, dyn>>);
+    CHECK(means[2] == Approx(row_of(x, 16, 8).mean).margin(1e-6));
+    const float scalar = eval(cpu, max_of(x.fixed<24>()) + 1);
+    CHECK(scalar == Approx(row_of(x, 0, 24).most + 1));
+    for (index_t i = 0; i < 24; ++i) y[i] = 1;
+    on(cpu, y.tokens<8>()) += v - mean(v);
+    CHECK(y[20] == Approx(1 + static_cast<double>(x[20]) - row_of(x, 16, 8).mean).margin(1e-6));
+  });
+}
+
+TEST_CASE("a number of an expression that has row reductions") {
+  constexpr index_t width = 33, rows = 50;
+  Numbers<float> x(rows * width, 89);
+  Numbers<double> d(rows * width);
+  for (index_t i = 0; i < d.size(); ++i) d[i] = static_cast<double>(x[i]) + 1e8;
+  double want = 0;
+  for (index_t r = 0; r < rows; ++r) want += row_of(x, r * width, width).variance * width;
+  float first = 0;
+  fixtures::for_each_backend([&](const auto& cpu) {
+    const auto v = x.tokens<width>();
+    const float s = sum(cpu, square(v - mean(v)));
+    CHECK(s == Approx(want).epsilon(1e-5));
+    const auto w = d.tokens<width>();
+    CHECK(sum(cpu, square(w - mean(w))) == Approx(want).epsilon(1e-6));
+    CHECK(mean(cpu, variance(v)) == Approx(want / width / rows).epsilon(1e-5));
+    CHECK(all(cpu, variance(v)));
+    if (cpu.name == std::string("xsimd")) {
+      if (cpu.threads() == 1) first = s;
+      CHECK(s == first);
+    }
+  });
+}
+
+TEST_CASE("numbers of everything: mean, min_of, variance, log_sum_exp, any, all") {
+  for (const index_t n : {1, 17, 64, 1000, 40000}) {
+    Numbers<float> x(n, 90);
+    const Row w = row_of(x, 0, n);
+    fixtures::for_each_backend([&](const auto& cpu) {
+      INFO("n = " << n << ", " << cpu.name << ", " << cpu.threads() << " threads");
+      const auto v = x.tokens();
+      CHECK(std::fabs(static_cast<double>(mean(cpu, v)) - w.mean) <= tolerance(n) * w.magnitude / static_cast<double>(n));
+      CHECK(static_cast<double>(min_of(cpu, v)) == w.least);
+      CHECK(std::fabs(static_cast<double>(variance(cpu, v)) - w.variance) <= tolerance(n) * w.variance);
+      CHECK(static_cast<double>(log_sum_exp(cpu, v)) == Approx(w.log_sum_exp).epsilon(1e-6));
+      CHECK(any(cpu, v));
+      CHECK_FALSE(any(cpu, v * 0));
+      CHECK(all(cpu, abs(v) + 1));
+      Numbers<float> holed = x;
+      holed[n / 2] = 0;
+      CHECK_FALSE(all(cpu, holed.tokens()));
+    });
+  }
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    const View<const float, Shape<dyn, 8>> none(nullptr, 0);
+    CHECK(std::isnan(mean(cpu, none)));
+    CHECK(std::isnan(variance(cpu, none)));
+    CHECK(min_of(cpu, none) == inf);
+    CHECK(log_sum_exp(cpu, none) == -inf);
+    CHECK_FALSE(any(cpu, none));
+    CHECK(all(cpu, none));
+    Numbers<float> x(67, 91);
+    x[66] = not_a_number;
+    CHECK(std::isnan(mean(cpu, x.tokens())));
+    CHECK(std::isnan(min_of(cpu, x.tokens())));
+    CHECK(std::isnan(log_sum_exp(cpu, x.tokens())));
+    CHECK(any(cpu, x.tokens() * 0));
   });
 }

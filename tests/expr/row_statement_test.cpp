@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Softmax and norms of an expression: the bits of two statements, in every type, in place, for any number of threads;
 // and what is refused before anything is written.
+#include <molmo/core/views.hpp>
 #include <molmo/expr/row_statement.hpp>
 #include <molmo/ops/layer_norm/layer_norm.hpp>
 #include <molmo/ops/rms_norm/rms_norm.hpp>
@@ -136,5 +137,35 @@ TEST_CASE("NaN makes its own row NaN, and a row of -infinity is a row of zeros")
       CHECK(std::isnan(y[width + c]));
       CHECK(y[2 * width + c] == 0);
     }
+  });
+}
+
+TEST_CASE("rows that lie apart: softmax and norms read and write columns of a wider tensor") {
+  constexpr index_t width = 60, rows = 300;
+  Numbers<float> x(rows * width, 105), packed(rows * 33), want(rows * 33), w(33, 106), y(rows * width, 107);
+  for (index_t i = 0; i < packed.size(); ++i) packed[i] = x[i / 33 * width + 5 + i % 33];
+  fixtures::for_each_backend([&](const auto& cpu) {
+    INFO(cpu.name << ", " << cpu.threads() << " threads");
+    const auto piece = columns<5, 33>(x.tokens<width>());
+    Numbers<float> got = y;
+    const auto target = columns<20, 33>(got.tokens<width>());
+    const auto check = [&] {
+      index_t wrong = 0;
+      for (index_t i = 0; i < got.size(); ++i) {
+        const index_t c = i % width - 20;
+        wrong += got[i] != (c >= 0 && c < 33 ? want[i / width * 33 + c] : y[i]);
+      }
+      CHECK(wrong == 0);
+    };
+    on(cpu, want.tokens<33>()) = softmax(packed.tokens<33>());
+    on(cpu, target) = softmax(piece);
+    check();
+    on(cpu, want.tokens<33>()) = rms_norm(packed.tokens<33>(), w.fixed<33>(), 1e-5);
+    on(cpu, target) = rms_norm(packed.tokens<33>(), w.fixed<33>(), 1e-5);
+    check();
+    on(cpu, target) = rms_norm(piece, w.fixed<33>(), 1e-5);
+    check();
+    const View<float, Shape<33>> inside(got.data() + 21);
+    CHECK_THROWS_AS(on(cpu, target) = layer_norm(piece, inside, 1e-5), contract_error);
   });
 }

@@ -49,13 +49,13 @@ struct RowPasses<CudaBlock<N>, E> {
   }
 };
 
-template <int N, class Archs, class T, class E>
+template <int N, class Archs, class Y, class E>
 __global__ void __launch_bounds__(cuda_threads)
-    cuda_row_pass(const __grid_constant__ E open, T* y, const Walk w, bool aligned) {
+    cuda_row_pass(const __grid_constant__ E open, Y y, const Walk w, bool aligned) {
   E numbers = open;
   const CudaBlock<N> block{aligned};
   for (index_t r = blockIdx.x; r < w.rows; r += gridDim.x) {
-    reduce_operands(block, numbers, r, r == static_cast<index_t>(blockIdx.x));
+    reduce_operands(block, numbers, r);
     const Worker me{static_cast<index_t>(threadIdx.x), r, static_cast<index_t>(blockDim.x), w.rows};  // of this row
     pass_share<N>(numbers, y, w, me);
   }
@@ -63,23 +63,30 @@ __global__ void __launch_bounds__(cuda_threads)
 
 }  // namespace detail
 
-/// One kernel, one block per row. Errors: cuda.status().
-template <class Archs, class T, class S, class E, class Finish>
-void assign_rows(const BasicCuda<Archs>& cuda, View<T, S, Device> y, const E& e, const Finish&) {
+/// One kernel, one block per row. Errors: cuda.status(). Rows of y may lie apart.
+template <class Archs, class T, class S, index_t R, index_t O, class E, class Finish>
+void assign_rows(const BasicCuda<Archs>& cuda, View<T, S, Device, R, O> y, const E& e, const Finish&) {
   static_assert(std::is_same_v<Finish, detail::Stored>,
                 "molmo: a softmax, a norm or a cumsum of an expression runs on the CPU only");
   constexpr int pack = pack_size<T, E>;
   const auto open = detail::with_numbers(e.template erased<S>());
   using Open = std::remove_const_t<decltype(open)>;
-  const bool aligned = detail::on_chunks<S>(y.data, e);
+  bool aligned = detail::rows_on_chunks(y);  // and so is whatever a reduction reads
+  e.each_leaf([&](const auto& operand) { aligned = aligned && detail::rows_on_chunks(operand.view); });
   const Walk w = make_walk(y.rows(), S::cols, pack, aligned);
   if (w.rows == 0) return;
   const index_t most = cuda.multiprocessors() * detail::blocks_per_multiprocessor;
-  // As many threads as the widest row of them all keeps busy.
-  const Walk widest = make_walk(1, S::cols + detail::reduced_columns(open), pack, aligned);
-  detail::cuda_launch(cuda, "on(cuda, y) = e with row reductions could not be queued",
-                      dim3(static_cast<unsigned>(w.rows < most ? w.rows : most)), dim3(reduce_threads(widest, pack)),
-                      detail::cuda_row_pass<pack, Archs, T, Open>, open, y.data, w, aligned);
+  // As many threads as the longest pass keeps busy, at most.
+  const Walk longest = make_walk(1, S::cols + detail::reduced_columns(open), pack, aligned);
+  const auto launch = [&](auto target) {
+    detail::cuda_launch(cuda, "on(cuda, y) = e with row reductions could not be queued",
+                        dim3(static_cast<unsigned>(w.rows < most ? w.rows : most)), dim3(reduce_threads(longest, pack)),
+                        detail::cuda_row_pass<pack, Archs, decltype(target), Open>, open, target, w, aligned);
+  };
+  if constexpr (View<T, S, Device, R, O>::dense)
+    launch(y.data);
+  else
+    launch(detail::target_rows(y));
 }
 
 }  // namespace molmo::inline v0

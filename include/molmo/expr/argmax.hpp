@@ -70,7 +70,7 @@ struct ArgmaxOfRows {
         const Range mine = split(y.size(), part, parts, index_t{16});
         auto row = open;
         for (index_t r = mine.begin; r < mine.end; ++r) {
-          if constexpr (has_row_reduction<E>()) reduce_operands(ctx, row, r, r == mine.begin);
+          if constexpr (has_row_reduction<E>()) reduce_operands(ctx, row, r);
           Largest<pass_t<float, E>> largest;
           find_largest(ctx, largest, row, r, Root::cols);
           y.data[r] = static_cast<T>(largest.at - r * Root::cols);

@@ -83,7 +83,7 @@ struct AllPasses {
       auto row = with_numbers(e.template erased<typename E::shape>());
       double total = R::identity;
       for (index_t i = 0; i < rows_of(e); ++i) {
-        reduce_operands(ctx, row, i, i == 0);
+        reduce_operands(ctx, row, i);
         total = R::combine(reduce_row(ctx, r, row, i, E::shape::cols), total);
       }
       return total;

@@ -16,6 +16,7 @@
 namespace molmo::inline v0 {
 
 struct SumOf {
+  static constexpr const char* name = "sum";
   template <class V>
   static MOLMO_INLINE V combine(V a, V b) {
     return a + b;
@@ -24,6 +25,7 @@ struct SumOf {
 };
 /// The largest; NaN where one is NaN.
 struct MaxOf {
+  static constexpr const char* name = "max_of";
   template <class V>
   static MOLMO_INLINE V combine(V a, V b) {
     using scalar::larger_or_nan;
@@ -33,6 +35,7 @@ struct MaxOf {
 };
 /// The smallest; NaN where one is NaN.
 struct MinOf {
+  static constexpr const char* name = "min_of";
   template <class V>
   static MOLMO_INLINE V combine(V a, V b) {
     using scalar::larger_or_nan;
@@ -80,6 +83,7 @@ inline namespace MOLMO_ISA {
 
 /// sum / n; NaN where n is 0.
 struct MeanOf {
+  static constexpr const char* name = "mean";
   template <class Pass>
   static MOLMO_HD double of(index_t n, const Pass& pass) {
     return pass(SumOf{}) / static_cast<double>(n);
@@ -88,6 +92,7 @@ struct MeanOf {
 /// The mean squared distance from the mean m (population variance, divided by n). m is found first and then rounded to
 /// the type of the pass; what this leaves, d = mean(x - m), is taken away again: mean((x - m)^2) - d^2.
 struct VarianceOf {
+  static constexpr const char* name = "variance";
   template <class Pass>
   static MOLMO_HD double of(index_t n, const Pass& pass) {
     const double count = static_cast<double>(n);
@@ -99,6 +104,7 @@ struct VarianceOf {
 };
 /// log(sum of e^x), with the largest x taken out: nothing overflows. -infinity of nothing, and where all are -infinity.
 struct LogSumExpOf {
+  static constexpr const char* name = "log_sum_exp";
   template <class Pass>
   static MOLMO_HD double of(index_t, const Pass& pass) {
     const double m = pass(MaxOf{});
@@ -108,6 +114,7 @@ struct LogSumExpOf {
 };
 /// 1 where an element is not 0 (NaN is not), else 0.
 struct AnyOf {
+  static constexpr const char* name = "any";
   template <class Pass>
   static MOLMO_HD double of(index_t, const Pass& pass) {
     const double m = pass(MaxOf{}, detail::abs_f{});
@@ -116,6 +123,7 @@ struct AnyOf {
 };
 /// 1 where no element is 0, also of nothing; else 0.
 struct AllOf {
+  static constexpr const char* name = "all";
   template <class Pass>
   static MOLMO_HD double of(index_t, const Pass& pass) {
     return pass(MinNumberOf{}, detail::abs_f{}) > 0 ? 1 : 0;

@@ -13,14 +13,15 @@
 
 namespace molmo::inline v0::detail {
 
-/// A reduction inside a kernel, before its number is known. `a` is the erased operand, `cols` its width; `walk`
-/// successive rows of the target share one of its rows.
+/// A reduction inside a kernel, before its number is known. `a` is the erased operand, `cols` its width; `of` says
+/// which of its rows belongs to a row of the walk.
 template <class R, class E>
 struct OpenRow {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = false;
   E a;
-  index_t cols, walk;
+  index_t cols;
+  RowPlaces of;
 
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
@@ -37,7 +38,9 @@ struct RowNumber {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = false;
   E a;
-  index_t cols, walk;
+  index_t cols;
+  RowPlaces of;
+  index_t row = -1;  ///< of a, whose number this is
   double value = 0;
   float rounded = 0;
 
@@ -80,6 +83,8 @@ template <class T>
 inline constexpr bool is_row_constant<Scalar<T>> = true;
 template <class T>
 inline constexpr bool is_row_constant<Strided<T, Spread::column>> = true;
+template <class T>
+inline constexpr bool is_row_constant<Placed<T, true, false>> = true;
 template <class R, class E>
 inline constexpr bool is_row_constant<OpenRow<R, E>> = true;
 template <class F, class A>
@@ -107,7 +112,7 @@ template <bool Fold, class R, class E>
 struct Opened<Fold, OpenRow<R, E>> {
   static constexpr auto of(const OpenRow<R, E>& e) {
     const auto a = open<true>(e.a);
-    return RowNumber<R, std::remove_const_t<decltype(a)>>{a, e.cols, e.walk};
+    return RowNumber<R, std::remove_const_t<decltype(a)>>{a, e.cols, e.of};
   }
 };
 template <bool Fold, class F, class A>
@@ -155,24 +160,26 @@ constexpr auto with_numbers(const E& e) {
   return open<true>(e);
 }
 
-// All numbers in e for row `row` of the walk; `first` where there are none yet.
+// All numbers in e for row `row` of the walk.
 template <class Ctx, class E>
-MOLMO_HD void reduce_operands(const Ctx& ctx, E& e, index_t row, bool first) {
-  if constexpr (requires { e.a; }) reduce_operands(ctx, e.a, row, first);
-  if constexpr (requires { e.b; }) reduce_operands(ctx, e.b, row, first);
-  if constexpr (requires { e.c; }) reduce_operands(ctx, e.c, row, first);
+MOLMO_HD void reduce_operands(const Ctx& ctx, E& e, index_t row) {
+  if constexpr (requires { e.a; }) reduce_operands(ctx, e.a, row);
+  if constexpr (requires { e.b; }) reduce_operands(ctx, e.b, row);
+  if constexpr (requires { e.c; }) reduce_operands(ctx, e.c, row);
 }
 template <class Ctx, class R, class E>
-MOLMO_HD void reduce_operands(const Ctx& ctx, RowNumber<R, E>& e, index_t row, bool first) {
-  const index_t own = e.walk == 1 ? row : row / e.walk;
-  if (!first && own * e.walk != row) return;  // as for the row before
-  reduce_operands(ctx, e.a, own, first);
+MOLMO_HD void reduce_operands(const Ctx& ctx, RowNumber<R, E>& e, index_t row) {
+  const RowPlaces& of = e.of;
+  const index_t own = of.group == 1 ? row * of.outer : row / of.group * of.outer + row % of.group * of.inner;
+  if (own == e.row) return;
+  e.row = own;
+  reduce_operands(ctx, e.a, own);
   e.value = reduce_by<R>(e.cols, RowPasses<Ctx, E>{ctx, e.a, own, e.cols});
   e.rounded = static_cast<float>(e.value);
 }
 template <class Ctx, class E>
-MOLMO_HD void reduce_operands(const Ctx& ctx, RowConstant<E>& e, index_t row, bool first) {
-  reduce_operands(ctx, e.a, row, first);
+MOLMO_HD void reduce_operands(const Ctx& ctx, RowConstant<E>& e, index_t row) {
+  reduce_operands(ctx, e.a, row);
   e.value = e.a.eval(ScalarAt<double>{row, 0});
   e.rounded = static_cast<float>(e.value);
 }

@@ -44,6 +44,7 @@ struct OnePerRow<Shape<D>> {
 template <class R, class E>
 struct RowReduction {
   using kind = R;
+  static constexpr const char* name = R::name;  // in formulas
   using shape = typename OnePerRow<typename E::shape>::type;
   static constexpr bool pointwise = false;
   E a;
@@ -51,11 +52,17 @@ struct RowReduction {
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return shape::dynamic ? a.tokens() : index_t{-1}; }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
-    using S = typename E::shape;
-    const auto operand = a.template erased<S>();
-    constexpr index_t all = (std::numeric_limits<index_t>::max)();  // a single row serves the whole walk
-    constexpr index_t walk = S::rank < 2 ? all : Root::static_rows / S::static_rows;
-    return OpenRow<R, std::remove_const_t<decltype(operand)>>{operand, S::cols, walk};
+    constexpr index_t apart = dense_stride<shape>;  // the numbers, had they a tensor of their own
+    constexpr RowPlaces of = [] {
+      if constexpr (shape::rank == 0 || Root::rank == 0)
+        return RowPlaces{};
+      else
+        return rows_beside(lattice<shape>(apart, even_outer<shape>(apart)), walk_axes<Root>);
+    }();
+    static_assert(of.ok,
+                  "molmo: a row reduction spreads over axes on both sides of one that it has; store it in a tensor");
+    const auto operand = a.template erased<typename E::shape>();
+    return OpenRow<R, std::remove_const_t<decltype(operand)>>{operand, E::shape::cols, of};
   }
   template <class F>
   constexpr void each_leaf(F&& f) const {
@@ -76,19 +83,19 @@ struct Stored {
 
 /// The meaning of y = e row by row, for an e with row reductions, or one whose rows `finish(first element, rows)` goes
 /// on to change in place (softmax, norms, cumsum).
-template <class T, class S, class E, class Finish>
-void assign_rows(const Reference& cpu, View<T, S> y, const E& e, const Finish& finish) {
+template <class T, class S, index_t R, index_t O, class E, class Finish>
+void assign_rows(const Reference& cpu, View<T, S, Host, R, O> y, const E& e, const Finish& finish) {
   using F = detail::pass_t<T, E>;
   auto row = detail::with_numbers(e.template erased<S>());
   for (index_t r = 0; r < y.rows(); ++r) {
-    detail::reduce_operands(cpu, row, r, r == 0);
+    detail::reduce_operands(cpu, row, r);
     for (index_t c = 0; c < S::cols; ++c) y(r, c) = static_cast<T>(row.eval(ScalarAt<F>{r, c}));
     finish(y.row(r), 1);
   }
 }
 /// Xsimd without the header of its loop.
-template <class T, class S, class E, class Finish>
-void assign_rows(const FastCpu&, View<T, S>, const E&, const Finish&) {
+template <class T, class S, index_t R, index_t O, class E, class Finish>
+void assign_rows(const FastCpu&, View<T, S, Host, R, O>, const E&, const Finish&) {
   static_assert(detail::never<E>,
                 "molmo: Xsimd has fast row reductions in <molmo/backend/xsimd_rows.hpp>, which is not included; "
                 "include <molmo/cpu.hpp>");
@@ -125,7 +132,7 @@ void assign_by_rows(const Ctx& ctx, const Y& y, const E& e) {
                   "molmo: on(ctx, y) = e reads and writes row by row; e moves indices, so store it first");
     check_no_acc<E>();
     check_pass(y, e);
-    if constexpr (is_lone_reduction<E> && std::is_same_v<S, typename E::shape>)
+    if constexpr (is_lone_reduction<E> && std::is_same_v<S, typename E::shape> && Y::dense)
       reduce_rows(ctx, typename E::kind{}, y, e.a);
     else
       assign_rows(ctx, y, e, Stored{});

@@ -11,14 +11,21 @@
 namespace molmo::inline v0 {
 namespace detail {
 
+/// A view whose rows do not follow each other: to these statements, an expression.
+template <class X>
+inline constexpr bool rows_lie_apart = false;
+template <class X>
+  requires is_view<std::remove_cvref_t<X>>
+inline constexpr bool rows_lie_apart<X> = !std::remove_cvref_t<X>::dense;
+
 /// Row by row y = e, then op(ctx, first row, rows, width) in place. Op also has check(y), for what it reads beside e.
 template <class E, class Op>
 struct RowStatement {
   E e;
   Op op;
 
-  template <class Ctx, class T, class S, class M>
-  void run(const Ctx& ctx, View<T, S, M> y) const {
+  template <class Ctx, class T, class S, class M, index_t R, index_t O>
+  void run(const Ctx& ctx, View<T, S, M, R, O> y) const {
     static_assert(std::is_same_v<M, Host>,
                   "molmo: a softmax, a norm or a cumsum of an expression runs on the CPU only");
     static_assert(is_element<T>, "molmo: the target of a softmax, a norm or a cumsum is float, double, bf16 or f16");

@@ -101,9 +101,12 @@ template <class Call>
 struct NormInPlace {
   NormBy by;
 
-  template <class T, class S>
-  void check(const View<T, S>& y) const {
-    check_norm(by.rows<T>(y.data, y.data, y.rows(), S::cols));
+  template <class Y>
+  void check(const Y& y) const {
+    using Row = View<const float, Shape<Y::shape::cols>>;
+    expects((!by.weight || apart(y, Row(by.weight))) && (!by.bias || apart(y, Row(by.bias))),
+            "molmo: on(ctx, y) = rms_norm(e, ...) or layer_norm(e, ...): y overlaps the weight or the bias; write to "
+            "another tensor");
   }
   template <class Ctx, class T>
   void operator()(const Ctx& ctx, T* first, index_t rows, index_t width) const {
@@ -150,10 +153,10 @@ struct Norm {
       Call::rows(ctx, by_.rows<T>(x.data, y.data, x.rows(), S::cols));
     }
   }
-  /// Into elements of another type, x is an expression.
-  template <class Ctx, class U, class SY>
-    requires(!std::is_same_v<T, U>)
-  void run(const Ctx& ctx, View<U, SY> y) const {
+  /// Into elements of another type, or rows that lie apart, x is an expression.
+  template <class Ctx, class U, class SY, index_t R, index_t O>
+    requires(!std::is_same_v<T, U> || !View<U, SY, Host, R, O>::dense)
+  void run(const Ctx& ctx, View<U, SY, Host, R, O> y) const {
     NormOf<Call, Leaf<T, S, Host>>({x}, by_).run(ctx, y);
   }
 };
@@ -170,8 +173,8 @@ const float* row_weight(W&& w) {
 template <class Call, class X>
 auto norm_of(X&& x, double eps, NormOrder order) {
   const NormBy by{nullptr, nullptr, eps, order};
-  if constexpr (Expr<X>) {
-    return NormOf<Call, std::remove_cvref_t<X>>(x, by);
+  if constexpr (Expr<X> || rows_lie_apart<X>) {
+    return NormOf<Call, leaf_t<X>>(leaf(x), by);
   } else {
     const auto v = borrow(std::forward<X>(x));
     using V = std::remove_cvref_t<decltype(v)>;

@@ -76,10 +76,10 @@ struct Softmax {
       softmax_rows(ctx, x.data, y.data, x.rows(), S::cols);
     }
   }
-  /// Into elements of another type, x is an expression.
-  template <class Ctx, class U, class SY>
-    requires(!std::is_same_v<T, U>)
-  void run(const Ctx& ctx, View<U, SY> y) const {
+  /// Into elements of another type, or rows that lie apart, x is an expression.
+  template <class Ctx, class U, class SY, index_t R, index_t O>
+    requires(!std::is_same_v<T, U> || !View<U, SY, Host, R, O>::dense)
+  void run(const Ctx& ctx, View<U, SY, Host, R, O> y) const {
     RowStatement<Leaf<T, S, Host>, SoftmaxInPlace>{{x}, {}}.run(ctx, y);
   }
 };
@@ -94,8 +94,8 @@ inline namespace MOLMO_ISA {
 /// The softmax of every row of x, an expression, a tensor or a view. Borrows x.
 template <class X>
 [[nodiscard]] auto softmax(X&& x MOLMO_LIFETIMEBOUND) {
-  if constexpr (Expr<X>) {
-    return detail::RowStatement<std::remove_cvref_t<X>, detail::SoftmaxInPlace>{x, {}};
+  if constexpr (Expr<X> || detail::rows_lie_apart<X>) {
+    return detail::RowStatement<leaf_t<X>, detail::SoftmaxInPlace>{leaf(x), {}};
   } else {
     const auto v = detail::borrow(std::forward<X>(x));
     using V = std::remove_cvref_t<decltype(v)>;
