@@ -34,7 +34,7 @@ MOLMO_NOINLINE void by_hand(const Data& d) {
   }
 }
 MOLMO_NOINLINE void by_walk(const Data& d) {
-  gradient(silu(d.gate) * d.up, d.g, d.gate, d.up).run(Xsimd{}, d.dgate, d.dup);
+  on(Xsimd{}, d.dgate, d.dup) = gradient(silu(d.gate) * d.up, d.g, d.gate, d.up);
 }
 
 double nanoseconds(void (*pass)(const Data&), const Data& d) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Adjoints against central differences in double, gradients of expressions against each other and against formulas by
 // hand, at every tail, on plain loops and registers, with one target and with several.
+#include <molmo/core/views.hpp>
 #include <molmo/expr/gradient.hpp>
 
 #include "expr/fixtures.hpp"
@@ -272,23 +273,23 @@ TEST_CASE("several gradients in one pass are those of one each, bit for bit, for
       const auto e = silu(gate.tokens()) * up.tokens();
       on(cpu, one.tokens()) = gradient(e, g.tokens(), gate.tokens());
       on(cpu, two.tokens()) = gradient(e, g.tokens(), up.tokens());
-      gradient(e, g.tokens(), gate.tokens(), up.tokens()).run(cpu, dgate.tokens(), dup.tokens());
+      on(cpu, dgate.tokens(), dup.tokens()) = gradient(e, g.tokens(), gate.tokens(), up.tokens());
       INFO("n = " << n << ", " << cpu.name << ", " << cpu.threads() << " threads");
       CHECK(dgate.same_bits(one));
       CHECK(dup.same_bits(two));
       // Into other types, and in place: the gradients take the place of the operands.
-      gradient(e, g.tokens(), up.tokens(), gate.tokens()).run(cpu, dup.tokens(), narrow.tokens());
+      on(cpu, dup.tokens(), narrow.tokens()) = gradient(e, g.tokens(), up.tokens(), gate.tokens());
       for (index_t i = 0; i < n; ++i)
         if (static_cast<float>(narrow[i]) != static_cast<float>(bf16(one[i]))) FAIL_CHECK("bf16 at " << i);
       Numbers<float> a = gate, b = up;
-      gradient(silu(a.tokens()) * b.tokens(), g.tokens(), a.tokens(), b.tokens()).run(cpu, a.tokens(), b.tokens());
+      on(cpu, a.tokens(), b.tokens()) = gradient(silu(a.tokens()) * b.tokens(), g.tokens(), a.tokens(), b.tokens());
       CHECK(a.same_bits(one));
       CHECK(b.same_bits(two));
     });
   }
   Numbers<double> x(99, 8), w(99, 9), dx(99), dw(99);
   fixtures::for_each_kind_of_backend([&](const auto& cpu) {
-    gradient(x.tokens() * exp(w.tokens()), 1, x.tokens(), w.tokens()).run(cpu, dx.tokens(), dw.tokens());
+    on(cpu, dx.tokens(), dw.tokens()) = gradient(x.tokens() * exp(w.tokens()), 1, x.tokens(), w.tokens());
     for (index_t i = 0; i < 99; ++i) {
       CHECK(std::fabs(dx[i] - std::exp(w[i])) <= 1e-14 * std::exp(w[i]));
       CHECK(std::fabs(dw[i] - x[i] * std::exp(w[i])) <= 1e-14 * std::fabs(dw[i]));
@@ -324,6 +325,28 @@ TEST_CASE("rows and columns may stand beside; their own gradients are sums of te
   });
 }
 
+TEST_CASE("operands and targets may be pieces whose rows lie apart") {
+  constexpr index_t rows = 9, width = 7;
+  Numbers<float> both(rows * 2 * width, 18), g(rows * width, 19), d(rows * 2 * width), dgate(rows * width),
+      dup(rows * width);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    const auto pair = both.tokens<2 * width>();
+    const auto gate = columns<0, width>(pair), up = columns<width, width>(pair);
+    const auto out = d.tokens<2 * width>();
+    const auto e = silu(gate) * up;
+    on(cpu, columns<0, width>(out), columns<width, width>(out)) = gradient(e, g.tokens<width>(), gate, up);
+    on(cpu, dgate.tokens<width>()) = gradient(e, g.tokens<width>(), gate);
+    on(cpu, dup.tokens<width>()) = gradient(e, g.tokens<width>(), up);
+    for (index_t r = 0; r < rows; ++r)
+      for (index_t c = 0; c < width; ++c) {
+        const float a = both[r * 2 * width + c], s = 1 / (1 + std::exp(-a));
+        CHECK(d[r * 2 * width + c] == dgate[r * width + c]);
+        CHECK(d[r * 2 * width + width + c] == dup[r * width + c]);
+        CHECK(std::fabs(dup[r * width + c] - g[r * width + c] * a * s) <= 1e-6f * std::fabs(g[r * width + c] * a));
+      }
+  });
+}
+
 TEST_CASE("an incoming gradient may be a number, a row or an expression") {
   constexpr index_t n = 5, width = 7;
   Numbers<float> x(n * width, 14), row(width, 15), dx(n * width);
@@ -347,11 +370,11 @@ TEST_CASE("what is no operand, or an operand in parts, is refused before anythin
             on(cpu, y.tokens().slice(0, 20)) = gradient(half * x.tokens().slice(10, 20), 1, half);
           }).find("another view") != std::string::npos);
     CHECK(refusal([&] {
-            gradient(x.tokens() * other.tokens(), 1, x.tokens(), other.tokens()).run(cpu, y.tokens(), y.tokens());
+            on(cpu, y.tokens(), y.tokens()) = gradient(x.tokens() * other.tokens(), 1, x.tokens(), other.tokens());
           }).find("targets overlap") != std::string::npos);
     CHECK(refusal([&] {
-            gradient(x.tokens() * other.tokens(), 1, x.tokens(), other.tokens())
-                .run(cpu, y.tokens().slice(0, 20), z.tokens());
+            on(cpu, y.tokens().slice(0, 20), z.tokens()) =
+                gradient(x.tokens() * other.tokens(), 1, x.tokens(), other.tokens());
           }).find("tokens") != std::string::npos);
     CHECK(y.same_bits(before));
   });

@@ -38,7 +38,7 @@ void gradient_pass(const Xsimd<Arch>& cpu, const Walk& walk, const Y&... y) {
     gradient_pass<F, Root, E>(static_cast<const Reference&>(cpu), walk, y...);
   } else {
     using V = Lanes<Arch>;
-    const index_t rows = std::get<0>(std::tie(y...)).rows(), size = rows * Root::cols;
+    const index_t rows = detail::first_of(y...).rows(), size = rows * Root::cols;
     const bool share = size >= parallel_pass_elements;
     if constexpr (!detail::broadcasts<E, Root>() && (detail::rows_follow<Y> && ...)) {  // one long row
       cpu.parallel_if(share, [&](int part, int parts) {

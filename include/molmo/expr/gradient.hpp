@@ -12,11 +12,8 @@
 // memory (benchmarks/gradient.cpp).
 #pragma once
 
-#include <molmo/core/contract.hpp>
-#include <molmo/expr/assign.hpp>
 #include <molmo/expr/reverse_walk.hpp>
-
-#include <tuple>
+#include <molmo/expr/targets.hpp>
 
 namespace molmo::inline v0 {
 namespace detail {
@@ -92,6 +89,11 @@ template <class Y>
   requires requires { Y::dense; }
 inline constexpr bool rows_follow<Y> = Y::dense;
 
+template <class First, class... Rest>
+constexpr const First& first_of(const First& first, const Rest&...) {
+  return first;
+}
+
 /// The node of gradient(e, g, x) and gradient_terms.
 template <class E, class G, class X>
 struct Gradient {
@@ -125,7 +127,7 @@ template <class E, class G, class... X>
 struct Gradients {
   E e;
   G g;
-  std::tuple<X...> x;
+  List<X...> x;
 
   template <class Ctx, class... Y>
   void run(const Ctx& ctx, Y... y) const {
@@ -137,11 +139,15 @@ struct Gradients {
     using Root = typename E::shape;
     constexpr bool in_double =
         has_double<E>() || has_double<G>() || (std::is_same_v<typename Y::element, double> || ...);
-    const auto walk = std::apply([&](const X&... all) { return gradient_walk<Root>(e, g, all...); }, x);
+    const auto walk = walk_of<Root>(std::index_sequence_for<X...>{});
     gradient_pass<std::conditional_t<in_double, double, float>, Root, Map2<add_f, E, G>>(ctx, walk, y...);
   }
 
  private:
+  template <class Root, std::size_t... Nth>
+  [[nodiscard]] auto walk_of(std::index_sequence<Nth...>) const {
+    return gradient_walk<Root>(e, g, item<Nth>(x)...);
+  }
   template <class Y>
   void check_target(const Y& y) const {
     check_pass(y, e);
@@ -196,7 +202,7 @@ inline constexpr bool enable_statement<detail::Gradients<E, G, X...>> = true;
 /// The meaning of a pass that stores several gradients, calculated in F: sum[k] of the walk goes to target k.
 template <class F, class Root, class E, class Walk, class... Y>
 void gradient_pass(const Reference&, const Walk& walk, const Y&... y) {
-  const index_t rows = std::get<0>(std::tie(y...)).rows();
+  const index_t rows = detail::first_of(y...).rows();
   for (index_t r = 0; r < rows; ++r)
     for (index_t c = 0; c < Root::cols; ++c) {
       const auto found = walk.walk(ScalarAt<F>{r, c, F{}});
@@ -235,18 +241,20 @@ template <Shaped E, Operand G, class X>
 /// Statement for several targets: on(ctx, dx, dw, ...) = gradient(e, g, x, w, ...). One pass.
 template <Shaped E, Operand G, class X, class W, class... More>
 [[nodiscard]] auto gradient(E&& e, G&& g, X&& x, W&& w, More&&... more) {
-  using D = detail::Gradients<leaf_t<E>, leaf_t<G>, leaf_t<X>, leaf_t<W>, leaf_t<More>...>;
-  const D d{leaf(std::forward<E>(e)),
-            leaf(std::forward<G>(g)),
-            {leaf(std::forward<X>(x)), leaf(std::forward<W>(w)), leaf(std::forward<More>(more))...}};
-  const auto check = [&](const auto& one) {
+  const auto check = [](const auto& in, const auto& one) {
+    using In = std::remove_cvref_t<decltype(in)>;
     using One = std::remove_cvref_t<decltype(one)>;
-    detail::check_gradient<leaf_t<E>, leaf_t<G>, One>();
-    detail::check_whole<leaf_t<E>, One>();
-    detail::expects_operand(d.e, one);
+    detail::check_gradient<In, leaf_t<G>, One>();
+    detail::check_whole<In, One>();
+    detail::expects_operand(in, one);
+    return one;
   };
-  std::apply([&](const auto&... one) { (check(one), ...); }, d.x);
-  return d;
+  const auto in = leaf(std::forward<E>(e));
+  return detail::Gradients<leaf_t<E>, leaf_t<G>, leaf_t<X>, leaf_t<W>, leaf_t<More>...>{
+      in, leaf(std::forward<G>(g)),
+      detail::List<leaf_t<X>, leaf_t<W>, leaf_t<More>...>(check(in, leaf(std::forward<X>(x))),
+                                                          check(in, leaf(std::forward<W>(w))),
+                                                          check(in, leaf(std::forward<More>(more)))...)};
 }
 
 }  // namespace MOLMO_ISA
