@@ -181,10 +181,11 @@ void attention_with(const Xsimd<Arch>& cpu, const AttentionRows& a, const KvKern
   const bool share = units > 1 && a.tokens * a.n_heads * d * keys >= parallel_attention;
   cpu.parallel_if(share, [&](int part, int parts) {
     // Later tokens see more keys: deal the units out like cards, so that the threads get equal work.
-    index_t chunk = part, g = 0, block = 0;
+    // One kv head after the other, so that its keys and values stay in the second cache.
+    index_t chunk = part, block = 0, g = 0;
     for (index_t u = part; u < units; u += parts, chunk += parts) {
-      for (; chunk >= cut.chunks; chunk -= cut.chunks) ++g;
-      for (; g >= a.n_kv_heads; g -= a.n_kv_heads) ++block;
+      for (; chunk >= cut.chunks; chunk -= cut.chunks) ++block;
+      for (; block >= cut.blocks; block -= cut.blocks) ++g;
       attend_unit<V>(a, cut, kernels, g, block, chunk);
     }
   });
