@@ -147,7 +147,15 @@ TEST_CASE("bf16 and f16: constants, layout and kinds") {
   STATIC_REQUIRE(std::is_trivially_copyable_v<f16>);
   STATIC_REQUIRE(!std::is_convertible_v<float, bf16>);  // rounding is asked for
   STATIC_REQUIRE(molmo::is_element<double>);
-  STATIC_REQUIRE(!molmo::is_element<int>);
+  STATIC_REQUIRE(molmo::is_element<int>);
+  STATIC_REQUIRE(molmo::is_element<bool>);
+  STATIC_REQUIRE(!molmo::is_element<char>);
+  STATIC_REQUIRE(!molmo::is_element<unsigned>);
+  STATIC_REQUIRE(!molmo::is_element<const int>);
+  STATIC_REQUIRE(molmo::is_real<bf16>);
+  STATIC_REQUIRE(!molmo::is_real<int>);
+  STATIC_REQUIRE(!molmo::is_integer<bool>);
+  STATIC_REQUIRE(std::is_same_v<molmo::compute_t<const std::int8_t>, std::int64_t>);
   STATIC_REQUIRE(std::is_same_v<molmo::compute_t<const double>, double>);
   STATIC_REQUIRE(std::is_same_v<molmo::compute_t<bf16>, float>);
   CHECK(bf16().bits == 0);

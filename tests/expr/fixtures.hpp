@@ -28,20 +28,21 @@ class Numbers {
   // Spread over (-range, range), the same for a seed on every machine.
   Numbers(index_t n, std::uint32_t seed, double range = 4) : Numbers(n) {
     std::uint64_t s = seed * 2654435761u + 1;
-    for (T& x : data_) {
+    for (index_t i = 0; i < n; ++i) {
+      T& x = (*this)[i];
       s = s * 6364136223846793005u + 1442695040888963407u;
       x = T(static_cast<float>((static_cast<double>(s >> 40) / 8388608.0 - 1.0) * range));
     }
   }
   // The optimiser loses sight of how many there are: else it warns of the very mistakes that tests make on purpose.
   [[nodiscard]] T* data() {
-    T* first = data_.data();
+    T* first = reinterpret_cast<T*>(data_.data());
     asm("" : "+r"(first));
     return first;
   }
   [[nodiscard]] index_t size() const { return static_cast<index_t>(data_.size()); }
-  T& operator[](index_t i) { return data_[static_cast<std::size_t>(i)]; }
-  const T& operator[](index_t i) const { return data_[static_cast<std::size_t>(i)]; }
+  T& operator[](index_t i) { return data()[static_cast<std::size_t>(i)]; }
+  const T& operator[](index_t i) const { return reinterpret_cast<const T*>(data_.data())[static_cast<std::size_t>(i)]; }
   // All elements as tokens of D numbers, or as one number per token.
   template <index_t... D>
   [[nodiscard]] molmo::View<T, molmo::Shape<dyn, D...>> tokens() {
@@ -57,7 +58,8 @@ class Numbers {
   }
 
  private:
-  std::vector<T> data_;
+  // std::vector<bool> has no elements in memory.
+  std::vector<std::conditional_t<std::is_same_v<T, bool>, unsigned char, T>> data_;
 };
 
 // The distance between neighbours of type T at x.

@@ -22,7 +22,7 @@ TEST_CASE("leaf makes an operand of a view, a tensor or a number") {
   const auto& c = x;
   CHECK(at(leaf(c), 1, 2) == 5);
   CHECK(at(leaf(3), 9, 9) == 3);
-  STATIC_REQUIRE(std::is_same_v<decltype(leaf(3)), Scalar<double>>);  // exact beside doubles
+  STATIC_REQUIRE(std::is_same_v<decltype(leaf(3)), Scalar<std::int64_t>>);  // exact beside doubles and integers
   STATIC_REQUIRE(std::is_same_v<decltype(leaf(3.0f)), Scalar<float>>);
   STATIC_REQUIRE(std::is_same_v<decltype(leaf(3.0)), Scalar<double>>);
   STATIC_REQUIRE(std::is_same_v<decltype(leaf(leaf(x))), decltype(leaf(x))>);

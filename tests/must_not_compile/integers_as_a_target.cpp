@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integers would come from float, which does not have them all.
-// expect: molmo: the target of on\(ctx, y\) = e is float, double, bf16 or f16
+// Reals become integers where someone says so.
+// expect: molmo: on\(ctx, y\) = e: e is real and y holds integers; write cast<std::int32_t>\(e\)
 #include <molmo/expr/assign.hpp>
+#include <molmo/expr/cast.hpp>
 
+using molmo::Shape;
+using molmo::View;
+
+void run(View<int, Shape<16>> y, View<const float, Shape<16>> x, View<const int, Shape<16>> ids) {
+  (void)x, (void)ids;
 #ifdef MOLMO_MISTAKE
-using Number = int;
-#else
-using Number = double;
-#endif
-
-void run(molmo::View<Number, molmo::Shape<16>> y, molmo::View<const float, molmo::Shape<16>> x) {
   molmo::on(molmo::Reference{}, y) = x + 1;
+#else
+  molmo::on(molmo::Reference{}, y) = molmo::cast<int>(x + 1);
+#endif
 }

@@ -6,6 +6,7 @@
 // them. On the device bf16 and f16 are converted by the hardware, which rounds alike but makes every NaN the same NaN.
 #pragma once
 
+#include <molmo/backend/cuda_pack_mask.hpp>
 #include <molmo/core/dtype.hpp>
 #include <molmo/expr/assign.hpp>
 
@@ -107,6 +108,7 @@ template <int N>
 struct Pack {
   static_assert(N == 4 || N == 8, "molmo: a Pack has 4 or 8 floats");
   static constexpr int size = N;
+  using mask = PackMask<N>;
 
   float v[N];
 
@@ -206,6 +208,18 @@ struct Pack {
   }
   MOLMO_INLINE friend Pack tanh(const Pack& a) { return each(detail::tanh_f{}, a); }
   MOLMO_INLINE friend Pack erf(const Pack& a) { return each(detail::erf_f{}, a); }
+  // False where either is NaN, but for !=.
+  MOLMO_INLINE friend mask operator<(const Pack& a, const Pack& b) { return mask::of(detail::less_f{}, a.v, b.v); }
+  MOLMO_INLINE friend mask operator<=(const Pack& a, const Pack& b) { return mask::of(detail::at_most_f{}, a.v, b.v); }
+  MOLMO_INLINE friend mask operator==(const Pack& a, const Pack& b) { return mask::of(detail::equal_f{}, a.v, b.v); }
+  MOLMO_INLINE friend mask operator!=(const Pack& a, const Pack& b) { return mask::of(detail::unequal_f{}, a.v, b.v); }
+  /// Per element: c ? a : b.
+  MOLMO_INLINE friend Pack select(const mask& c, const Pack& a, const Pack& b) {
+    Pack out;
+    MOLMO_UNROLL
+    for (int i = 0; i < N; ++i) out.v[i] = c.v[i] ? a.v[i] : b.v[i];
+    return out;
+  }
   // The second argument when either is NaN, as everywhere.
   MOLMO_INLINE friend Pack larger(const Pack& a, const Pack& b) { return each(detail::max_f{}, a, b); }
   MOLMO_INLINE friend Pack larger_or_nan(const Pack& a, const Pack& b) { return each(detail::larger_or_nan_f{}, a, b); }

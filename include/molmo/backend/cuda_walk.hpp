@@ -74,18 +74,19 @@ MOLMO_INLINE void pass_share(const E& e, Y y, const Walk& w, const Worker& me) {
 #endif
   for (index_t r = me.y; r < w.rows; r += me.y_step) {
     auto* const row = detail::row_of(y, w, r);
+    using T = std::remove_reference_t<decltype(*row)>;
     if constexpr (N > 1) {
 #if defined(__CUDA_ARCH__)
 #pragma unroll 1  // few registers, so that many threads have loads under way
 #endif
       for (index_t c = me.x * N; c < w.packed; c += me.x_step * N)
-        e.eval(LanesAt<Pack<N>>{r, c, Pack<N>{}}).store(row + c);
+        e.eval(detail::as_stored<T>(LanesAt<Pack<N>>{r, c, Pack<N>{}})).store(row + c);
     }
 #if defined(__CUDA_ARCH__)
 #pragma unroll 1
 #endif
     for (index_t c = w.packed + me.x; c < w.cols; c += me.x_step)
-      row[c] = static_cast<std::remove_reference_t<decltype(*row)>>(e.eval(ScalarAt<F>{r, c, F{}}));
+      row[c] = static_cast<T>(e.eval(detail::as_stored<T>(ScalarAt<F>{r, c, F{}})));
   }
 }
 

@@ -6,7 +6,7 @@
 // Arch is part of the type, so code for two instruction sets can live in one program.
 #pragma once
 
-#include <molmo/backend/lanes_native.hpp>
+#include <molmo/backend/lanes_mask.hpp>
 
 namespace molmo::inline v0 {
 
@@ -20,6 +20,7 @@ template <class Arch = native>
 struct Lanes {
   using batch = xsimd::batch<float, Arch>;
   using arch = Arch;
+  using mask = Mask<Arch>;
   static constexpr int size = static_cast<int>(batch::size);
 
   batch v;
@@ -27,6 +28,7 @@ struct Lanes {
   Lanes() = default;
   MOLMO_INLINE Lanes(batch b) : v(b) {}
   MOLMO_INLINE static Lanes broadcast(float x) { return batch(x); }
+  MOLMO_INLINE static Lanes of(const detail::Integers<size>& x) { return detail::as_floats<Arch>(x); }
 
   /// `size` neighbours; no alignment is needed. bf16 and f16 are widened.
   template <class T>
@@ -65,6 +67,13 @@ struct Lanes {
   MOLMO_INLINE friend Lanes larger_or_nan(Lanes a, Lanes b) {
     return xsimd::select(a.v == a.v, xsimd::select(a.v > b.v, a.v, b.v), a.v);
   }
+  // False where either is NaN.
+  MOLMO_INLINE friend mask operator<(Lanes a, Lanes b) { return a.v < b.v; }
+  MOLMO_INLINE friend mask operator<=(Lanes a, Lanes b) { return a.v <= b.v; }
+  MOLMO_INLINE friend mask operator==(Lanes a, Lanes b) { return a.v == b.v; }
+  MOLMO_INLINE friend mask operator!=(Lanes a, Lanes b) { return !(a == b); }  // true where either is NaN
+  /// Per lane: c ? a : b.
+  MOLMO_INLINE friend Lanes select(mask c, Lanes a, Lanes b) { return xsimd::select(c.v, a.v, b.v); }
   /// Per lane: x < limit ? yes : no.
   MOLMO_INLINE friend Lanes select_less(Lanes x, Lanes limit, Lanes yes, Lanes no) {
     return xsimd::select(x.v < limit.v, yes.v, no.v);

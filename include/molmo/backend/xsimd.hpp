@@ -111,10 +111,25 @@ template <class V, class T, class E>
 void assign_row(T* y, const E& expression, index_t row, index_t begin, index_t end) {
   const E e = expression;  // a copy that no store can change, so that what depends on the row is calculated once
   index_t c = begin;
-  for (; c + V::size <= end; c += V::size) e.eval(LanesAt<V>{row, c, V{}}).store(y + c);
+  for (; c + V::size <= end; c += V::size) e.eval(as_stored<T>(LanesAt<V>{row, c, V{}})).store(y + c);
   if (c < end) {
     const int count = static_cast<int>(end - c);
-    e.eval(TailAt<V>{row, c, count, V{}}).store(y + c, count);
+    e.eval(as_stored<T>(TailAt<V>{row, c, count, V{}})).store(y + c, count);
+  }
+}
+
+// y(c) = How::combine(y(c), e(row, c)) for columns [begin, end).
+template <class V, class How, class T, class E>
+void combine_row(T* y, const E& e, index_t row, index_t begin, index_t end) {
+  index_t c = begin;
+  for (; c + V::size <= end; c += V::size) {
+    const auto& at = as_stored<T>(LanesAt<V>{row, c, V{}});
+    How::combine(at.load(y + c), e.eval(at)).store(y + c);
+  }
+  if (c < end) {
+    const int count = static_cast<int>(end - c);
+    const auto& at = as_stored<T>(TailAt<V>{row, c, count, V{}});
+    How::combine(at.load(y + c), e.eval(at)).store(y + c, count);
   }
 }
 
@@ -218,6 +233,37 @@ void reduce_rows(const Xsimd<Arch>& cpu, R r, View<T, S> y, const E& e) {
       const Range mine = split(rows, part, parts, index_t{16});  // a cache line of y to one thread
       for (index_t row = mine.begin; row < mine.end; ++row)
         y.data[row] = static_cast<T>(reduce_row(cpu, r, flat, row, cols));
+    });
+  }
+}
+
+/// Rows to the places of their ids, in order: each thread has columns of its own.
+template <class Root, class Arch, class How, class T, class Ids, class E>
+void scatter_rows(const Xsimd<Arch>& cpu, How how, T* y, index_t width, const Ids& id, index_t count, const E& x) {
+  if constexpr (std::is_same_v<detail::pass_t<T, E>, double>) {
+    scatter_rows<Root>(static_cast<const Reference&>(cpu), how, y, width, id, count, x);
+  } else {
+    const auto flat = x.template erased<Root>();
+    cpu.parallel_if(count * width >= parallel_pass_elements, [&](int part, int parts) {
+      const Range mine = split(width, part, parts, index_t{64});
+      if (mine.begin == mine.end) return;
+      for (index_t t = 0; t < count; ++t)
+        detail::combine_row<Lanes<Arch>, How>(y + id[t] * width, flat, t, mine.begin, mine.end);
+    });
+  }
+}
+
+/// Columns [first, first + cols of Root) of y are e; rows shared among the threads.
+template <class Root, class Arch, class T, class S, class E>
+void assign_columns(const Xsimd<Arch>& cpu, View<T, S> y, index_t first, const E& e) {
+  if constexpr (std::is_same_v<detail::pass_t<T, E>, double>) {
+    assign_columns<Root>(static_cast<const Reference&>(cpu), y, first, e);
+  } else {
+    const auto flat = e.template erased<Root>();
+    cpu.parallel_if(y.rows() * Root::cols >= parallel_pass_elements, [&](int part, int parts) {
+      const Range mine = split(y.rows(), part, parts);
+      for (index_t r = mine.begin; r < mine.end; ++r)
+        detail::assign_row<Lanes<Arch>>(y.row(r) + first, flat, r, 0, Root::cols);
     });
   }
 }

@@ -76,13 +76,24 @@ struct f16 {
 
 static_assert(sizeof(bf16) == 2 && sizeof(f16) == 2 && std::is_trivially_copyable_v<bf16>);
 
+/// The real numbers an expression can read and write.
+template <class T>
+inline constexpr bool is_real =
+    std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, bf16> || std::is_same_v<T, f16>;
+/// Its integers: ids, positions, counts.
+template <class T>
+inline constexpr bool is_integer =
+    std::is_same_v<T, std::int8_t> || std::is_same_v<T, std::int16_t> || std::is_same_v<T, int> ||
+    std::is_same_v<T, long> || std::is_same_v<T, long long> || std::is_same_v<T, std::uint8_t>;
 /// The types an expression can read and write.
 template <class T>
-inline constexpr bool is_element =
-    std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, bf16> || std::is_same_v<T, f16>;
+inline constexpr bool is_element = is_real<T> || is_integer<T> || std::is_same_v<T, bool>;
 
-/// Calculations run in float, in double only where an operand is double.
+/// Reals are calculated with in float, in double only where an operand is double; integers in 64 bits.
 template <class T>
-using compute_t = std::conditional_t<std::is_same_v<std::remove_const_t<T>, double>, double, float>;
+using compute_t = std::conditional_t<
+    std::is_same_v<std::remove_const_t<T>, double>, double,
+    std::conditional_t<is_integer<std::remove_const_t<T>>, std::int64_t,
+                       std::conditional_t<std::is_same_v<std::remove_const_t<T>, bool>, bool, float>>>;
 
 }  // namespace molmo::inline v0

@@ -20,6 +20,16 @@
 namespace molmo::inline v0 {
 namespace detail {
 
+// True where a part of e asks for its row or column (expr/position.hpp).
+template <class E>
+constexpr bool reads_position() {
+  bool any = requires { E::reads_position; };
+  if constexpr (requires(E e) { e.a; }) any = any || reads_position<decltype(E::a)>();
+  if constexpr (requires(E e) { e.b; }) any = any || reads_position<decltype(E::b)>();
+  if constexpr (requires(E e) { e.c; }) any = any || reads_position<decltype(E::c)>();
+  return any;
+}
+
 // Element i of the operand is element i in memory. (Operands that do not say are.)
 template <class L>
 constexpr bool is_flat() {
@@ -34,7 +44,7 @@ template <class E, class Root>
 constexpr bool broadcasts() {
   bool any = false;
   E{}.each_leaf([&]<class L>(const L&) { any = any || !std::is_same_v<typename L::shape, Root> || !is_flat<L>(); });
-  return any;
+  return any || reads_position<E>();
 }
 
 // Every operand's rows can be said by two distances, seen from rows of the shape Root.
@@ -67,6 +77,7 @@ void check_operands(const E& e) {
     static_assert(std::is_same_v<typename decltype(L::view)::memory, Memory>,
                   "molmo: an operand lies in other memory (host or device) than the target");
     if constexpr (L::shape::dynamic) expects(same_tokens(e.tokens(), operand.tokens()), tokens_differ);
+    if constexpr (requires { operand.check(); }) operand.check();  // that ids lie inside their table
   });
 }
 
@@ -91,7 +102,7 @@ void assign(const Reference&, View<T, S, Host, R, O> y, const E& e) {
   using F = detail::pass_t<T, E>;
   const auto flat = e.template erased<S>();
   for (index_t r = 0; r < y.rows(); ++r)
-    for (index_t c = 0; c < S::cols; ++c) y(r, c) = static_cast<T>(flat.eval(ScalarAt<F>{r, c}));
+    for (index_t c = 0; c < S::cols; ++c) y(r, c) = static_cast<T>(flat.eval(detail::as_stored<T>(ScalarAt<F>{r, c})));
 }
 
 /// The left side of on(ctx, y) = ...
@@ -117,7 +128,19 @@ class Target {
                     "molmo: on(ctx, y) = e: an operand of e spreads over axes on both sides of one that it has; store "
                     "it in the shape of y");
     } else {
-      static_assert(is_element<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
+      static_assert(is_element<T>,
+                    "molmo: the target of on(ctx, y) = e is float, double, bf16, f16, bool or an integer that "
+                    "expressions read");
+      using Kept = detail::Storable<T, kind_of<X>>;
+      static_assert(Kept::no_truth_as_number,
+                    "molmo: on(ctx, y) = e: e is true or false and y holds numbers; write where(e, 1, 0)");
+      static_assert(Kept::no_number_as_truth,
+                    "molmo: on(ctx, y) = e: y holds true or false and e is numbers; write e != 0");
+      static_assert(Kept::no_integer_as_real,
+                    "molmo: on(ctx, y) = e: e is integers and y holds reals; write cast<float>(e)");
+      static_assert(Kept::no_real_as_integer,
+                    "molmo: on(ctx, y) = e: e is real and y holds integers; write cast<std::int32_t>(e), which "
+                    "truncates");
       static_assert(X::pointwise,
                     "molmo: on(ctx, y) = e reads and writes index by index; e moves indices, so store it first");
       detail::check_no_acc<X>();

@@ -8,6 +8,7 @@
 
 #include <molmo/core/axes.hpp>
 #include <molmo/expr/acc.hpp>
+#include <molmo/expr/kind.hpp>
 
 namespace molmo::inline v0 {
 namespace detail {
@@ -130,23 +131,19 @@ template <class S>
 inline constexpr Axes walk_axes = lattice<S>(1, 1).axes;
 
 // Elements `across` apart, one by one: a number, a register, the end of a row.
-template <class F, class T>
-MOLMO_INLINE F load_across(const ScalarAt<F>& at, const T* p, index_t) {
-  return at.load(p);
-}
-template <class V, class T>
-MOLMO_INLINE V gather_lanes(const T* p, index_t across, int count) {
-  alignas(64) float lane[static_cast<std::size_t>(V::size)] = {};
-  for (int i = 0; i < count; ++i) lane[i] = static_cast<float>(p[i * across]);
-  return V::load(lane);
-}
-template <class V, class T>
-MOLMO_INLINE V load_across(const LanesAt<V>&, const T* p, index_t across) {
-  return gather_lanes<V>(p, across, V::size);
-}
-template <class V, class T>
-MOLMO_INLINE V load_across(const TailAt<V>& at, const T* p, index_t across) {
-  return gather_lanes<V>(p, across, at.count);
+template <class At, class T>
+MOLMO_INLINE value_t<kind_of_element<T>, At> load_across(const At& at, const T* p, index_t across) {
+  constexpr int n = neighbours<typename At::value>();
+  if constexpr (n == 1) {
+    return at.load(p);
+  } else {
+    using Lane = std::conditional_t<kind_of_element<T> == Kind::real, float, T>;
+    alignas(64) Lane lane[static_cast<std::size_t>(n)] = {};
+    int count = n;
+    if constexpr (requires { at.count; }) count = at.count;
+    for (int i = 0; i < count; ++i) lane[i] = static_cast<Lane>(p[i * across]);
+    return value_t<kind_of_element<T>, At>::load(lane);
+  }
 }
 
 }  // namespace detail::inline MOLMO_ISA
@@ -156,13 +153,16 @@ template <class T, bool One, bool Across>
 struct Placed {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = true;
+  static constexpr Kind kind = kind_of_element<T>;
   const T* data = nullptr;
   detail::RowPlaces at_row;
 
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
+  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
     const T* row = data + at.row / at_row.group * at_row.outer + at.row % at_row.group * at_row.inner;
-    if constexpr (One)
+    if constexpr (One && kind == Kind::boolean)
+      return at.truth(*row);
+    else if constexpr (One)
       return at.splat(static_cast<compute_t<T>>(*row));
     else if constexpr (Across)
       return detail::load_across(at, row + at.col * at_row.across, at_row.across);

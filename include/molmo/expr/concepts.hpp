@@ -9,6 +9,7 @@
 //   e.each_leaf(f)        calls f(leaf) for every operand that lies in memory; constexpr, also on E{}
 //   E::pointwise          true when e at (r, c) reads its operands at (r, c) only
 //   acc_use<E>            optional: whether it reads acc (acc.hpp)
+//   E::kind               optional: whether its values are reals (where it is not said), integers or truth (kind.hpp)
 // E is trivially copyable and borrows its operands, like a string_view; it may be a CUDA kernel argument.
 #pragma once
 
@@ -52,6 +53,8 @@ struct ScalarAt {
   MOLMO_INLINE F splat(T x) const {
     return static_cast<F>(x);
   }
+  MOLMO_INLINE bool load(const bool* p) const { return *p; }
+  MOLMO_INLINE bool truth(bool x) const { return x; }
 };
 
 }  // inline namespace MOLMO_ISA
@@ -71,6 +74,8 @@ struct LanesAt {
   MOLMO_INLINE V splat(T x) const {
     return V::broadcast(static_cast<float>(x));
   }
+  MOLMO_INLINE auto load(const bool* p) const { return V::mask::load(p); }
+  MOLMO_INLINE auto truth(bool x) const { return V::mask::broadcast(x); }
 };
 
 /// As LanesAt at the end of a row, where only `count` < V::size neighbours exist.
@@ -89,6 +94,8 @@ struct TailAt {
   MOLMO_INLINE V splat(T x) const {
     return V::broadcast(static_cast<float>(x));
   }
+  MOLMO_INLINE auto load(const bool* p) const { return V::mask::load(p, count); }
+  MOLMO_INLINE auto truth(bool x) const { return V::mask::broadcast(x); }
 };
 
 }  // namespace molmo::inline v0

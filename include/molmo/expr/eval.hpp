@@ -17,17 +17,22 @@ template <class T, index_t... D>
 struct TensorOf<T, Shape<D...>> {
   using type = Tensor<T, D...>;
 };
+/// What the elements of E are where nobody says.
+template <class E>
+using natural_t = std::conditional_t<kind_of<E> == Kind::boolean, bool,
+                                     std::conditional_t<kind_of<E> == Kind::integer, std::int64_t, pass_t<float, E>>>;
 
 }  // namespace detail
 
 /// The elements of e as a Tensor<T, ...> of e's shape, as many tokens as its operands have; of a scalar expression the
-/// number. T is float by default, double where an operand is. Errors: those of on(ctx, y) = e; std::bad_alloc.
+/// number. T is float by default, double where an operand is, std::int64_t of integers, bool of conditions. Errors:
+/// those of on(ctx, y) = e; std::bad_alloc.
 template <class T = void, class Ctx, Shaped X>
 [[nodiscard]] auto eval(const Ctx& ctx, X&& e) {
   const auto operand = leaf(std::forward<X>(e));
   using E = std::remove_const_t<decltype(operand)>;
   using S = typename E::shape;
-  using N = std::conditional_t<std::is_void_v<T>, detail::pass_t<float, E>, T>;
+  using N = std::conditional_t<std::is_void_v<T>, detail::natural_t<E>, T>;
   static_assert(std::is_same_v<typename Ctx::memory, Host>,
                 "molmo: eval(ctx, e) makes a tensor on the host; make a DeviceTensor y, then on(ctx, y) = e");
   if constexpr (S::rank == 0) {

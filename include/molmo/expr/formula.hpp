@@ -67,6 +67,8 @@ class FormulaWriter {
                          e.a;
                        })
       return write_node<E>(e);
+    else if constexpr (requires { std::string_view(E::name); })
+      return {E::name};
     else if constexpr (requires { e.value; })
       return write_number(e.value);
     else

@@ -7,6 +7,7 @@
 
 #include <molmo/core/tensor.hpp>
 #include <molmo/expr/broadcast.hpp>
+#include <molmo/expr/kind.hpp>
 
 #include <utility>
 
@@ -24,15 +25,18 @@ template <class T, Spread S>
 struct Strided {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = true;
+  static constexpr Kind kind = kind_of_element<T>;
   const T* data = nullptr;
   index_t width = 0;  ///< distance between rows, in elements
 
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
+  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
     if constexpr (S == Spread::full)
       return at.load(data + at.row * width + at.col);
     else if constexpr (S == Spread::row)
       return at.load(data + at.col);
+    else if constexpr (kind == Kind::boolean)
+      return at.truth(data[at.row]);
     else
       return at.splat(static_cast<compute_t<T>>(data[at.row]));
   }
@@ -43,11 +47,12 @@ template <class T, class S, class Memory, index_t Stride = detail::dense_stride<
           index_t Outer = detail::even_outer<S>(Stride)>
 struct Leaf {
   static_assert(is_element<T>,
-                "molmo: expressions read float, double, bf16 and f16; other numbers would lose digits on the way "
-                "through float, so convert them yourself");
+                "molmo: expressions read float, double, bf16, f16, bool, std::uint8_t and signed integers of 8 to 64 "
+                "bits; convert other numbers yourself");
   using shape = S;
   using view_type = View<const T, S, Memory, Stride, Outer>;
   static constexpr bool pointwise = true;
+  static constexpr Kind kind = kind_of_element<T>;
   static constexpr bool flat = view_type::dense;  ///< element i is data[i]: a pass may walk over one long row
   /// Where its rows lie beside rows of the shape Root.
   template <class Root>
@@ -57,7 +62,7 @@ struct Leaf {
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return S::dynamic ? view.tokens() : index_t{-1}; }
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
+  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
     return at.load(view.row(at.row) + at.col);
   }
   template <class Root>
@@ -78,11 +83,12 @@ struct Leaf {
   }
 };
 
-/// A number, the same at every position.
+/// A number, the same at every position. One without a decimal point is a literal: exact beside integers.
 template <class T>
 struct Scalar {
   using shape = Shape<>;
   static constexpr bool pointwise = true;
+  static constexpr Kind kind = std::is_integral_v<T> ? Kind::literal : Kind::real;
   T value = 0;
 
   [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
@@ -125,10 +131,14 @@ void leaf(const Tensor<T, D...>&& temporary) = delete;  // its elements would be
 template <class N>
   requires std::is_arithmetic_v<N>
 [[nodiscard]] MOLMO_INLINE constexpr auto leaf(N number) {
-  if constexpr (std::is_same_v<N, float> || sizeof(N) <= 2)
-    return Scalar<float>{static_cast<float>(number)};
+  if constexpr (std::is_same_v<N, float> || std::is_same_v<N, bool>)
+    return Scalar<N>{number};
+  else if constexpr (std::is_floating_point_v<N>)
+    return Scalar<double>{static_cast<double>(number)};
+  else if constexpr (std::is_unsigned_v<N> && sizeof(N) == 8)
+    return Scalar<std::uint64_t>{number};
   else
-    return Scalar<double>{static_cast<double>(number)};  // whole numbers up to 2^53 are exact beside doubles
+    return Scalar<std::int64_t>{number};
 }
 
 template <class T>

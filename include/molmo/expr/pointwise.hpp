@@ -34,12 +34,18 @@ template <class F, class A>
 struct Map1 {
   using shape = typename A::shape;
   static constexpr bool pointwise = A::pointwise;
+  using kinds = detail::Kinds<F, kind_of<A>>;
+  static constexpr Kind kind = kinds::result;
   A a;
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return a.tokens(); }
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
-    return F{}(a.eval(at));
+  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
+    const auto& here = detail::as<kinds::operands>(at);
+    if constexpr (requires { F::converts; })
+      return F::template to<detail::value_t<kind, At>>(a.eval(here));
+    else
+      return F{}(a.eval(here));
   }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
@@ -60,13 +66,16 @@ template <class F, class A, class B>
 struct Map2 {
   using shape = detail::broadcast_t<typename A::shape, typename B::shape>;
   static constexpr bool pointwise = A::pointwise && B::pointwise;
+  using kinds = detail::Kinds<F, kind_of<A>, kind_of<B>>;
+  static constexpr Kind kind = kinds::result;
   A a;
   B b;
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return detail::either_tokens(a.tokens(), b.tokens()); }
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
-    return F{}(a.eval(at), b.eval(at));
+  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
+    const auto& here = detail::as<kinds::operands>(at);
+    return F{}(a.eval(here), b.eval(here));
   }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
@@ -88,6 +97,8 @@ template <class F, class A, class B, class C>
 struct Map3 {
   using shape = detail::broadcast_t<detail::broadcast_t<typename A::shape, typename B::shape>, typename C::shape>;
   static constexpr bool pointwise = A::pointwise && B::pointwise && C::pointwise;
+  using kinds = detail::Kinds<F, kind_of<A>, kind_of<B>, kind_of<C>>;
+  static constexpr Kind kind = kinds::result;
   A a;
   B b;
   C c;
@@ -96,8 +107,9 @@ struct Map3 {
     return detail::either_tokens(detail::either_tokens(a.tokens(), b.tokens()), c.tokens());
   }
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
-    return F{}(a.eval(at), b.eval(at), c.eval(at));
+  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
+    const auto& here = detail::as<kinds::operands>(at);
+    return F{}(a.eval(here), b.eval(here), c.eval(here));
   }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
@@ -132,6 +144,20 @@ namespace detail {
 
 template <class F, class... Operands>
 constexpr auto map(const Operands&... operands) {
+  using K = Kinds<F, kind_of<Operands>...>;
+  static_assert(K::not_mixed,
+                "molmo: integers beside reals: a float has no place for all of them; write cast<float>(ids), or "
+                "cast<std::int32_t>(x) for integers");
+  static_assert(K::real_enough, "molmo: this function is of real numbers; of integers write it of cast<float>(ids)");
+  static_assert(K::whole_enough,
+                "molmo: a % b is of integers; of reals write x - y * cast<float>(cast<std::int64_t>(x / y))");
+  static_assert(K::chosen_by_truth,
+                "molmo: where(c, a, b): c is a comparison or a tensor of bool; of numbers write c != 0");
+  static_assert(K::joins_truth,
+                "molmo: && || and ! join comparisons and tensors of bool; of numbers write x != 0");
+  static_assert(K::no_truth_as_number,
+                "molmo: true and false (comparisons, tensors of bool) are no numbers; write where(c, 1, 0) or "
+                "cast<float>(c)");
   if constexpr (sizeof...(Operands) == 1)
     return Map1<F, Operands...>{operands...};
   else if constexpr (sizeof...(Operands) == 2)

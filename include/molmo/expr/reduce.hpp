@@ -105,6 +105,8 @@ template <class R, class Ctx, class X>
 template <class R, class Number, class Ctx, class X>
 [[nodiscard]] auto reduce_to_number(const Ctx& ctx, const X& e) {
   check_no_acc<X>();
+  static_assert(of_reals<X>,
+                "molmo: this is of real numbers; of integers and of true and false write it of cast<float>(e)");
   check_operands<typename Ctx::memory>(e);
   using T = std::conditional_t<std::is_void_v<Number>, pass_t<float, X>, Number>;
   return static_cast<T>(reduce_to_double<R>(ctx, e));
@@ -144,12 +146,12 @@ template <class Ctx, Shaped X>
 /// Whether an element is not 0. NaN is not.
 template <class Ctx, Shaped X>
 [[nodiscard]] bool any(const Ctx& ctx, X&& x) {
-  return detail::reduce_to_number<AnyOf, bool>(ctx, leaf(std::forward<X>(x)));
+  return detail::reduce_to_number<AnyOf, bool>(ctx, detail::as_reals(leaf(std::forward<X>(x))));
 }
 /// Whether no element is 0.
 template <class Ctx, Shaped X>
 [[nodiscard]] bool all(const Ctx& ctx, X&& x) {
-  return detail::reduce_to_number<AllOf, bool>(ctx, leaf(std::forward<X>(x)));
+  return detail::reduce_to_number<AllOf, bool>(ctx, detail::as_reals(leaf(std::forward<X>(x))));
 }
 
 }  // namespace molmo::inline v0

@@ -90,12 +90,13 @@ inline constexpr bool is_row_constant<OpenRow<R, E>> = true;
 template <class F, class A>
 inline constexpr bool is_row_constant<Held<F, A>> = is_row_constant<A>;
 template <class F, class A>
-inline constexpr bool is_row_constant<Map1<F, A>> = is_row_constant<A>;
+inline constexpr bool is_row_constant<Map1<F, A>> = is_row_constant<A> && of_reals<Map1<F, A>>;
 template <class F, class A, class B>
-inline constexpr bool is_row_constant<Map2<F, A, B>> = is_row_constant<A> && is_row_constant<B>;
+inline constexpr bool is_row_constant<Map2<F, A, B>> =
+    is_row_constant<A> && is_row_constant<B> && of_reals<Map2<F, A, B>>;
 template <class F, class A, class B, class C>
 inline constexpr bool is_row_constant<Map3<F, A, B, C>> =
-    is_row_constant<A> && is_row_constant<B> && is_row_constant<C>;
+    is_row_constant<A> && is_row_constant<B> && is_row_constant<C> && of_reals<Map3<F, A, B, C>>;
 
 /// What with_numbers puts in the place of a node: a RowNumber, and where Fold a RowConstant for the largest constant
 /// parts. Nodes of your own stay, and with them the error in OpenRow.

@@ -14,6 +14,7 @@
 
 #include <molmo/expr/acc.hpp>
 #include <molmo/expr/assign.hpp>
+#include <molmo/expr/cast.hpp>
 #include <molmo/expr/row_local.hpp>
 #include <molmo/expr/row_numbers.hpp>
 
@@ -127,7 +128,7 @@ void assign_by_rows(const Ctx& ctx, const Y& y, const E& e) {
   } else if constexpr (!std::is_same_v<broadcast_t<typename E::shape, S>, S>) {
     [[maybe_unused]] assign_mismatch<S, typename E::shape> wrong;
   } else {
-    static_assert(is_element<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
+    static_assert(is_real<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
     static_assert(row_local<E>(),
                   "molmo: on(ctx, y) = e reads and writes row by row; e moves indices, so store it first");
     check_no_acc<E>();
@@ -142,6 +143,8 @@ void assign_by_rows(const Ctx& ctx, const Y& y, const E& e) {
 template <class R, class X>
 constexpr auto reduce_each_row(const X& x) {
   check_no_acc<X>();
+  static_assert(of_reals<X>,
+                "molmo: this is of real numbers; of integers and of true and false write it of cast<float>(e)");
   return RowReduction<R, X>{x};
 }
 
@@ -187,12 +190,12 @@ template <Shaped X>
 /// 1 for a row in which an element is not 0 (NaN is not), else 0.
 template <Shaped X>
 [[nodiscard]] constexpr auto any(X&& x) {
-  return detail::reduce_each_row<AnyOf>(leaf(std::forward<X>(x)));
+  return detail::reduce_each_row<AnyOf>(detail::as_reals(leaf(std::forward<X>(x))));
 }
 /// 1 for a row in which no element is 0, else 0.
 template <Shaped X>
 [[nodiscard]] constexpr auto all(X&& x) {
-  return detail::reduce_each_row<AllOf>(leaf(std::forward<X>(x)));
+  return detail::reduce_each_row<AllOf>(detail::as_reals(leaf(std::forward<X>(x))));
 }
 /// Other names of sum(x) and max_of(x).
 template <Shaped X>

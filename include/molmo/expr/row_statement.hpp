@@ -28,7 +28,7 @@ struct RowStatement {
   void run(const Ctx& ctx, View<T, S, M, R, O> y) const {
     static_assert(std::is_same_v<M, Host>,
                   "molmo: a softmax, a norm or a cumsum of an expression runs on the CPU only");
-    static_assert(is_element<T>, "molmo: the target of a softmax, a norm or a cumsum is float, double, bf16 or f16");
+    static_assert(is_real<T>, "molmo: the target of a softmax, a norm or a cumsum is float, double, bf16 or f16");
     if constexpr (!std::is_same_v<typename E::shape, S>) {
       [[maybe_unused]] statement_mismatch<S, typename E::shape> wrong;
     } else {

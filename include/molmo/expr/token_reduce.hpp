@@ -76,7 +76,7 @@ struct TokenReduction {
   void run(const Ctx& ctx, View<T, S, M> y) const {
     using Root = typename E::shape;
     static_assert(std::is_same_v<M, Host>, "molmo: token_sum, token_mean, ... run on the CPU only");
-    static_assert(is_element<T>, "molmo: the target of token_sum, token_mean, ... is float, double, bf16 or f16");
+    static_assert(is_real<T>, "molmo: the target of token_sum, token_mean, ... is float, double, bf16 or f16");
     if constexpr (!std::is_same_v<typename WithoutTokens<Root>::type, S>) {
       [[maybe_unused]] token_mismatch<S, Root> wrong;
     } else {

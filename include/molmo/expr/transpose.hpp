@@ -36,9 +36,10 @@ constexpr Lattice swapped(Lattice l) {
 /// A view with its last two axes exchanged, inside an expression.
 template <class T, class S, class Memory, index_t Stride, index_t Outer>
 struct Transposed {
-  static_assert(is_element<T>, "molmo: transpose(x) reads what an expression reads: float, double, bf16 and f16");
+  static_assert(is_element<T>, "molmo: transpose(x) reads what an expression reads: reals, integers and bool");
   using shape = detail::shape_of<detail::SwapLast<S>>;
   static constexpr bool pointwise = true;
+  static constexpr Kind kind = kind_of_element<T>;
   static constexpr bool flat = false;
   static constexpr bool moves = true;  ///< element (r, c) is not read at (r, c): the target lies apart
   template <class Root>
@@ -48,7 +49,7 @@ struct Transposed {
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return S::dynamic ? view.tokens() : index_t{-1}; }
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
+  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
     constexpr index_t above = detail::axes_of<S>.size[S::rank - 2];
     const auto* first = view.row(at.row / S::cols * above + at.col) + at.row % S::cols;
     return detail::load_across(at, first, view.stride());

@@ -41,7 +41,7 @@ struct TellStored {
 template <class SX, class SW, class E, class Y>
 void check_target(const Y& y, index_t tokens, const E& e) {
   using SY = typename Y::shape;
-  static_assert(is_element<typename Y::element>, "molmo: the target of a matmul is float, double, bf16 or f16");
+  static_assert(is_real<typename Y::element>, "molmo: the target of a matmul is float, double, bf16 or f16");
   static_assert(Y::even, "molmo: the rows of a matmul's target are evenly apart; store to another tensor");
   [[maybe_unused]] matmul_output_mismatch<SY::cols, SW::static_rows> output;
   static_assert(SX::dynamic == SY::dynamic && SX::static_rows == SY::static_rows,

@@ -178,7 +178,7 @@ auto norm_of(X&& x, double eps, NormOrder order) {
   } else {
     const auto v = borrow(std::forward<X>(x));
     using V = std::remove_cvref_t<decltype(v)>;
-    static_assert(is_element<typename V::element>, "molmo: a norm works on float, double, bf16 or f16");
+    static_assert(is_real<typename V::element>, "molmo: a norm works on float, double, bf16 or f16");
     return Norm<Call, typename V::element, typename V::shape>{v, by};
   }
 }

@@ -99,7 +99,7 @@ template <class X>
   } else {
     const auto v = detail::borrow(std::forward<X>(x));
     using V = std::remove_cvref_t<decltype(v)>;
-    static_assert(is_element<typename V::element>, "molmo: softmax works on float, double, bf16 and f16");
+    static_assert(is_real<typename V::element>, "molmo: softmax works on float, double, bf16 and f16");
     return detail::Softmax<typename V::element, typename V::shape>{v};
   }
 }

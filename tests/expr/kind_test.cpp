@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which kind an expression is of, and what its parts are read as.
+#include <molmo/expr/cast.hpp>
+#include <molmo/expr/kind.hpp>
+#include <molmo/expr/position.hpp>
+#include <molmo/expr/reduce.hpp>
+
+#include "support/catch.hpp"
+
+using namespace molmo;
+
+namespace {
+using Reals = View<const float, Shape<4>>;
+using Ids = View<const int, Shape<4>>;
+using Flags = View<const bool, Shape<4>>;
+using At = ScalarAt<float>;
+
+template <class E>
+constexpr Kind kind(const E&) {
+  return kind_of<E>;
+}
+}  // namespace
+
+TEST_CASE("kinds follow the elements; literals take the kind of what stands beside them") {
+  const Reals x;
+  const Ids ids;
+  const Flags flags;
+  CHECK(kind(leaf(x)) == Kind::real);
+  CHECK(kind(leaf(ids)) == Kind::integer);
+  CHECK(kind(leaf(flags)) == Kind::boolean);
+  CHECK(kind(leaf(2)) == Kind::literal);
+  CHECK(kind(leaf(2.0)) == Kind::real);
+  CHECK(kind(leaf(true)) == Kind::literal);
+  CHECK(kind(x + 1) == Kind::real);
+  CHECK(kind(ids + 1) == Kind::integer);
+  CHECK(kind(leaf(3) + leaf(4)) == Kind::literal);
+  CHECK(kind(1 < x) == Kind::boolean);
+  CHECK(kind(!flags && ids == 3) == Kind::boolean);
+  CHECK(kind(where(ids == 3, x, 0)) == Kind::real);
+  CHECK(kind(where(x < 0, ids, 0)) == Kind::integer);
+  CHECK(kind(where(flags, 1, 0)) == Kind::literal);
+  CHECK(kind(where(flags, x < 1, true)) == Kind::boolean);
+  CHECK(kind(cast<std::int8_t>(x)) == Kind::integer);
+  CHECK(kind(cast<bf16>(ids)) == Kind::real);
+  CHECK(kind(row_index - column_index) == Kind::integer);
+  CHECK(kind(acc > 0) == Kind::boolean);
+  CHECK(kind(map([](auto v) { return v; }, x)) == Kind::real);
+}
+
+TEST_CASE("operands are read at positions of their kind, whatever the pass is") {
+  const float numbers[] = {1.5f, -2, 3, 4};
+  const int whole[] = {(1 << 24) + 1, 7, -8, 9};
+  const auto x = leaf(View<const float, Shape<4>>(numbers));
+  const auto ids = leaf(View<const int, Shape<4>>(whole));
+  const At at{0, 0};
+  const detail::IntegerAt<At> integer_at{at};
+  STATIC_REQUIRE(std::is_same_v<decltype((x < 2).eval(at)), bool>);
+  STATIC_REQUIRE(std::is_same_v<decltype((x < 2).eval(integer_at)), bool>);
+  STATIC_REQUIRE(std::is_same_v<decltype((ids + 1).eval(integer_at)), detail::Integers<1>>);
+  STATIC_REQUIRE(std::is_same_v<decltype((x + 1).eval(at)), float>);
+  CHECK((ids == (1 << 24) + 1).eval(at));
+  CHECK_FALSE((ids == 1 << 24).eval(at));  // equal as floats
+  CHECK((ids * ids).eval(integer_at)[0] == std::int64_t{16777217} * 16777217);
+  CHECK(cast<float>(ids - (1 << 24)).eval(at) == 1);
+  CHECK((cast<int>(x) + ids).eval(integer_at)[0] == (1 << 24) + 2);
+}
+
+TEST_CASE("a number of a C++ type that has no sign keeps its value beside reals and wraps beside integers") {
+  const float one[] = {1};
+  const std::int64_t most[] = {-1};
+  const auto x = leaf(View<const float, Shape<1>>(one));
+  const auto ids = leaf(View<const std::int64_t, Shape<1>>(most));
+  const std::uint64_t all_ones = ~std::uint64_t{0};
+  CHECK((x * all_ones).eval(At{}) == 0x1p64f);
+  CHECK((ids == all_ones).eval(At{}));
+}
