@@ -20,7 +20,7 @@ template <class Arch = native>
 struct Lanes {
   using batch = xsimd::batch<float, Arch>;
   using arch = Arch;
-  using mask = Mask<Arch>;
+  using mask = LaneMask<Arch>;
   static constexpr int size = static_cast<int>(batch::size);
 
   batch v;

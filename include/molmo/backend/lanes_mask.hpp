@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mask<Arch>: which lanes of a register hold a condition, in the machine's own form (a mask register of AVX-512, all
-// ones or zeros per lane elsewhere). where(x < y, a, b) is one comparison and one blend.
+// LaneMask<Arch>: which lanes of a register hold a condition, in the machine's own form (a mask register of AVX-512,
+// all ones or zeros per lane elsewhere). where(x < y, a, b) is one comparison and one blend.
 //
 // Tensors of bool are read and written a byte per element; comparisons of integers come as 64-bit ones and zeros.
 #pragma once
@@ -109,33 +109,33 @@ inline namespace MOLMO_ISA {
 
 /// Which lanes of a Lanes<Arch> hold.
 template <class Arch>
-struct Mask {
+struct LaneMask {
   using native = detail::NativeMask<Arch>;
   using bools = xsimd::batch_bool<float, Arch>;
   static constexpr int size = static_cast<int>(bools::size);
 
   bools v;
 
-  Mask() = default;
-  MOLMO_INLINE Mask(bools b) : v(b) {}
-  MOLMO_INLINE Mask(const detail::IntegerMask<size>& m) : v(native::of(m)) {}
-  MOLMO_INLINE static Mask broadcast(bool x) { return bools(x); }
-  MOLMO_INLINE static Mask load(const bool* p) { return native::load(p); }
+  LaneMask() = default;
+  MOLMO_INLINE LaneMask(bools b) : v(b) {}
+  MOLMO_INLINE LaneMask(const detail::IntegerMask<size>& m) : v(native::of(m)) {}
+  MOLMO_INLINE static LaneMask broadcast(bool x) { return bools(x); }
+  MOLMO_INLINE static LaneMask load(const bool* p) { return native::load(p); }
   /// The first `count` < size neighbours, the rest false; nothing beyond them is touched.
-  MOLMO_INLINE static Mask load(const bool* p, int count) { return native::load(p, count); }
+  MOLMO_INLINE static LaneMask load(const bool* p, int count) { return native::load(p, count); }
   MOLMO_INLINE void store(bool* p) const { native::store(p, v); }
   MOLMO_INLINE void store(bool* p, int count) const { native::store(p, v, count); }
 
-  MOLMO_INLINE friend Mask operator&&(Mask a, Mask b) { return a.v & b.v; }
-  MOLMO_INLINE friend Mask operator||(Mask a, Mask b) { return a.v | b.v; }
-  MOLMO_INLINE friend Mask operator!(Mask a) { return ~a.v; }
+  MOLMO_INLINE friend LaneMask operator&&(LaneMask a, LaneMask b) { return a.v & b.v; }
+  MOLMO_INLINE friend LaneMask operator||(LaneMask a, LaneMask b) { return a.v | b.v; }
+  MOLMO_INLINE friend LaneMask operator!(LaneMask a) { return ~a.v; }
   // (Not by ^, which is | for masks of AVX-512 in some versions of xsimd.)
-  MOLMO_INLINE friend Mask operator==(Mask a, Mask b) { return (a.v & b.v) | ~(a.v | b.v); }
-  MOLMO_INLINE friend Mask operator!=(Mask a, Mask b) { return (a.v | b.v) & ~(a.v & b.v); }
+  MOLMO_INLINE friend LaneMask operator==(LaneMask a, LaneMask b) { return (a.v & b.v) | ~(a.v | b.v); }
+  MOLMO_INLINE friend LaneMask operator!=(LaneMask a, LaneMask b) { return (a.v | b.v) & ~(a.v & b.v); }
   /// Per lane: c ? a : b.
-  MOLMO_INLINE friend Mask select(Mask c, Mask a, Mask b) { return (c.v & a.v) | (~c.v & b.v); }
-  MOLMO_INLINE friend bool any(Mask a) { return xsimd::any(a.v); }
-  MOLMO_INLINE friend bool all(Mask a) { return xsimd::all(a.v); }
+  MOLMO_INLINE friend LaneMask select(LaneMask c, LaneMask a, LaneMask b) { return (c.v & a.v) | (~c.v & b.v); }
+  MOLMO_INLINE friend bool any(LaneMask a) { return xsimd::any(a.v); }
+  MOLMO_INLINE friend bool all(LaneMask a) { return xsimd::all(a.v); }
 };
 
 }  // inline namespace MOLMO_ISA
