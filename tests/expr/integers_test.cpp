@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arithmetic of integer expressions: exact in 64 bits, wrapping, never trapping, never through a float.
+#include <molmo/core/views.hpp>
+#include <molmo/expr/eval.hpp>
 #include <molmo/expr/integers.hpp>
 #include <molmo/expr/remainder.hpp>
+#include <molmo/expr/transpose.hpp>
+#include <molmo/expr/where.hpp>
 
 #include "expr/fixtures.hpp"
 #include "support/approx.hpp"
@@ -101,6 +105,35 @@ TEST_CASE("integers of several widths stand beside each other, and beside rows a
       for (index_t c = 0; c < 19; ++c)
         wrong += got[r * 19 + c] != static_cast<std::int64_t>(x[r * 19 + c]) * column[r] + row[c] / 2;
     CHECK(wrong == 0);
+  });
+}
+
+TEST_CASE("integers and bool in columns, steps and transposed views; eval makes a tensor of 64 bits or of bool") {
+  Tensor<std::int32_t, dyn, 40> x(9), y(9);
+  Tensor<bool, dyn, 40> flags(9);
+  Tensor<std::int64_t, 23, 19> t;
+  Tensor<std::int64_t, 19, 23> back;
+  for (index_t i = 0; i < x.size(); ++i) x[i] = static_cast<std::int32_t>((1 << 24) + 3 * i), flags[i] = i % 7 == 0;
+  for (index_t i = 0; i < t.size(); ++i) t[i] = (std::int64_t{1} << 53) + i;
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    on(cpu, y) = 0 * y;
+    on(cpu, columns<3, 21>(y)) = columns<19, 21>(x) + where(columns<0, 21>(flags), 1, 0);
+    on(cpu, back) = transpose(t) + 1;
+    for (index_t r = 0; r < 9; ++r)
+      for (index_t c = 0; c < 40; ++c)
+        CHECK(y(r, c) == (c >= 3 && c < 24 ? x(r, c + 16) + (flags(r, c - 3) ? 1 : 0) : 0));
+    for (index_t i = 0; i < 19; ++i)
+      for (index_t j = 0; j < 23; ++j) CHECK(back(i, j) == t(j, i) + 1);
+    const auto twice = eval(cpu, t * 2);
+    const auto odd = eval(cpu, t % 2 == 1);
+    STATIC_REQUIRE(std::is_same_v<std::remove_const_t<decltype(twice)>, Tensor<std::int64_t, 23, 19>>);
+    STATIC_REQUIRE(std::is_same_v<std::remove_const_t<decltype(odd)>, Tensor<bool, 23, 19>>);
+    for (index_t i = 0; i < t.size(); ++i) {
+      CHECK(twice[i] == 2 * t[i]);
+      CHECK(odd[i] == (i % 2 == 1));
+    }
+    on(cpu, y) += 5;
+    CHECK(y(0, 0) == 5);
   });
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which kind an expression is of, and what its parts are read as.
 #include <molmo/expr/cast.hpp>
+#include <molmo/expr/cost.hpp>
+#include <molmo/expr/formula.hpp>
 #include <molmo/expr/kind.hpp>
 #include <molmo/expr/position.hpp>
 #include <molmo/expr/reduce.hpp>
+#include <molmo/expr/remainder.hpp>
 
 #include "support/catch.hpp"
 
@@ -63,6 +66,17 @@ TEST_CASE("operands are read at positions of their kind, whatever the pass is") 
   CHECK((ids * ids).eval(integer_at)[0] == std::int64_t{16777217} * 16777217);
   CHECK(cast<float>(ids - (1 << 24)).eval(at) == 1);
   CHECK((cast<int>(x) + ids).eval(integer_at)[0] == (1 << 24) + 2);
+}
+
+TEST_CASE("formulas and costs of conditions, casts and positions") {
+  const float numbers[] = {1, 2, 3, 4};
+  const int whole[] = {1, 2, 3, 4};
+  const View<const float, Shape<4>> x(numbers);
+  const View<const int, Shape<4>> ids(whole);
+  CHECK(formula(where(x > 2 && !(ids == 3), x, 0)) == "where(2 < x0 && !(x1 == 3), x0, 0)");
+  CHECK(formula(cast<float>(ids % 2 + 1) * x) == "cast(x0 % 2 + 1) * x1");
+  CHECK(formula(column_index <= row_index) == "column_index <= row_index");
+  CHECK(cost(where(x > 2, x * x, 0)).flops == 12);  // a comparison, a product and a choice for each of four
 }
 
 TEST_CASE("a number of a C++ type that has no sign keeps its value beside reals and wraps beside integers") {

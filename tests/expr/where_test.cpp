@@ -4,6 +4,12 @@
 #include <molmo/expr/where.hpp>
 
 #include "expr/fixtures.hpp"
+#if MOLMO_HAS_XSIMD && !defined(__CUDACC__)
+#include <molmo/cpu.hpp>
+#endif
+#include <molmo/expr/gradient.hpp>
+#include <molmo/ops/matmul/matmul.hpp>
+
 #include "support/approx.hpp"
 
 #include <cmath>
@@ -91,6 +97,58 @@ TEST_CASE("the branches may be integers, calculated exactly, or conditions") {
       on(cpu, x.tokens()) = where(ids.tokens() == (std::int64_t{1} << 60), 1, 0);  // literals are reals in reals
       for (index_t i = 0; i < n; ++i) CHECK(x[i] == (i == 0 ? 1.0f : 0.0f));
     });
+}
+
+TEST_CASE("a condition may compare with a reduction of its row, and be reduced") {
+  const index_t rows = 7, cols = 37;
+  Numbers<float> x(rows * cols, 31), y(rows * cols), high(rows), every(rows);
+  Numbers<bool> flags(rows * cols);
+  for (index_t i = 0; i < flags.size(); ++i) flags[i] = i / cols != 3 && (i % 5 == 0 || i / cols == 4);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    on(cpu, y.tokens<37>()) = where(x.tokens<37>() >= max_of(x.tokens<37>()), 1, 0) * x.tokens<37>();
+    on(cpu, high.tokens()) = any(flags.tokens<37>());
+    on(cpu, every.tokens()) = all(flags.tokens<37>());
+    for (index_t r = 0; r < rows; ++r) {
+      float largest = x[r * cols];
+      for (index_t c = 0; c < cols; ++c) largest = std::max(largest, x[r * cols + c]);
+      for (index_t c = 0; c < cols; ++c) CHECK(y[r * cols + c] == (x[r * cols + c] == largest ? largest : 0));
+      CHECK(high[r] == (r != 3 ? 1.0f : 0.0f));
+      CHECK(every[r] == (r == 4 ? 1.0f : 0.0f));
+    }
+    CHECK(any(cpu, x.tokens() > 3));
+    CHECK_FALSE(all(cpu, x.tokens() > 3));
+    CHECK(all(cpu, x.tokens() < 5 || flags.tokens()));
+  });
+}
+
+TEST_CASE("a gradient goes into the branch that was taken") {
+  const index_t n = 45;
+  Numbers<float> x(n, 32), z(n, 33), g(n, 34), dx(n);
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    const auto e = where(x.tokens() > z.tokens(), x.tokens() * x.tokens(), 0.5f * x.tokens());
+    on(cpu, dx.tokens()) = gradient(e, g.tokens(), x.tokens());
+    for (index_t i = 0; i < n; ++i) CHECK(dx[i] == Approx(g[i] * (x[i] > z[i] ? 2 * x[i] : 0.5f)).epsilon(1e-6));
+  });
+}
+
+TEST_CASE("where as the epilogue of a matmul: by acc, by position, by a row of bool") {
+  Tensor<float, dyn, 24> x(5);
+  Tensor<float, 19, 24> w;
+  Tensor<float, dyn, 19> product(5), y(5);
+  Tensor<bool, 19> keep;
+  Numbers<float> numbers(24 * 19, 35);
+  for (index_t i = 0; i < x.size(); ++i) x[i] = numbers[i];
+  for (index_t i = 0; i < w.size(); ++i) w[i] = numbers[i];
+  for (index_t c = 0; c < 19; ++c) keep[c] = c % 4 != 1;
+  on(Reference{}, product) = matmul(x, w);
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    on(cpu, y) = matmul(x, w).then(where(acc > 0 && keep && column_index != row_index, acc, -1));
+    for (index_t r = 0; r < 5; ++r)
+      for (index_t c = 0; c < 19; ++c) {
+        const bool chosen = product(r, c) > 0 && keep[c] && c != r;
+        CHECK(y(r, c) == Approx(chosen ? product(r, c) : -1.0f).epsilon(1e-4).margin(1e-4));
+      }
+  });
 }
 
 TEST_CASE("where in place: the target is the condition's operand and a branch") {

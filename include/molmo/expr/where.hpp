@@ -8,6 +8,7 @@
 #pragma once
 
 #include <molmo/expr/compare.hpp>
+#include <molmo/expr/scalar.hpp>
 
 namespace molmo::inline v0 {
 namespace scalar::inline MOLMO_ISA {
