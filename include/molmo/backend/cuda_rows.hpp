@@ -4,6 +4,7 @@
 #pragma once
 
 #include <molmo/backend/cuda_pack.hpp>
+#include <molmo/expr/target_rows.hpp>
 
 #include <cstdint>
 
@@ -51,19 +52,9 @@ bool on_chunks(const T* y, const E& e) {
   return all;
 }
 
-// A target whose rows lie apart, for pass_share.
-template <class T>
-struct TargetRows {
-  T* data = nullptr;
-  index_t group = 1, outer = 0, inner = 0;
-};
-template <class T, class S, class M, index_t R, index_t O>
-TargetRows<T> target_rows(const View<T, S, M, R, O>& y) {
-  return {y.data, rows_per_entry<S>, y.outer(), y.stride()};
-}
 template <class T>
 MOLMO_INLINE T* row_of(const TargetRows<T>& y, const Walk&, index_t r) {
-  return y.data + r / y.group * y.outer + r % y.group * y.inner;
+  return y.row(r);
 }
 template <class T>
 MOLMO_INLINE T* row_of(T* y, const Walk& w, index_t r) {

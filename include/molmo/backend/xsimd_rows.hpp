@@ -8,6 +8,7 @@
 
 #include <molmo/backend/xsimd.hpp>
 #include <molmo/expr/row_reduce.hpp>
+#include <molmo/expr/target_rows.hpp>
 
 namespace molmo::inline v0 {
 namespace detail::inline MOLMO_ISA {
@@ -16,34 +17,14 @@ namespace detail::inline MOLMO_ISA {
 // goes on with them as leave them in the L1 cache, and are too few to be shared among threads.
 inline constexpr index_t rows_of_a_line = 16, elements_at_once = 4096;
 
-/// Where the rows of a target begin, as numbers of the run time.
-template <class T>
-struct RowsToStore {
-  T* data;
-  index_t group, outer, inner, width;
-
-  [[nodiscard]] T* row(index_t r) const {
-    return group == 1 ? data + r * outer : data + r / group * outer + r % group * inner;
-  }
-  [[nodiscard]] bool dense() const { return group == 1 && outer == width; }
-};
-template <class T, class S, index_t R, index_t O>
-RowsToStore<T> rows_of_target(const View<T, S, Host, R, O>& y) {
-  if constexpr (View<T, S, Host, R, O>::even)
-    return {y.data, 1, y.stride(), y.stride(), S::cols};
-  else
-    return {y.data, rows_per_entry<S>, y.outer(), y.stride(), S::cols};
-}
-
 /// y's rows = those of the erased expression `open`, handed to finish() when they are stored.
 template <class V, class Cpu, class T, class E, class Finish>
-MOLMO_NOINLINE void run_rows(const Cpu& cpu, const RowsToStore<T>& y, index_t rows, const E& open,
+MOLMO_NOINLINE void run_rows(const Cpu& cpu, const TargetRows<T>& y, index_t rows, index_t cols, const E& open,
                              const Finish& finish) {
-  const index_t cols = y.width;
   const bool share = rows > 1 && rows * (cols + reduced_columns(open)) >= parallel_pass_elements;
   cpu.parallel_if(share, [&](int part, int parts) {
     const Range mine = split(rows, part, parts, cols < rows_of_a_line ? rows_of_a_line : index_t{1});
-    const index_t most = cols < elements_at_once && y.dense() ? elements_at_once / cols : index_t{1};
+    const index_t most = cols < elements_at_once && y.dense(cols) ? elements_at_once / cols : index_t{1};
     E numbers = open;  // of this thread
     for (index_t r = mine.begin, first = r; r < mine.end; ++r) {
       reduce_operands(cpu, numbers, r);
@@ -63,7 +44,7 @@ void assign_rows(const Xsimd<Arch>& cpu, View<T, S, Host, R, O> y, const E& e, c
   if constexpr (std::is_same_v<detail::pass_t<T, E>, double>)
     assign_rows(static_cast<const Reference&>(cpu), y, e, finish);
   else
-    detail::run_rows<Lanes<Arch>>(cpu, detail::rows_of_target(y), y.rows(),
+    detail::run_rows<Lanes<Arch>>(cpu, detail::target_rows(y), y.rows(), S::cols,
                                   detail::with_numbers(e.template erased<S>()), finish);
 }
 

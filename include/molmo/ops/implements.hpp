@@ -30,8 +30,8 @@ template <class B, class R, class E>
 Inherited reduce_all(const B&, R, const E&);
 template <class B, class R, class T, class S, class E>
 Inherited reduce_rows(const B&, R, View<T, S>, const E&);
-template <class B, class T, class S, class E, class Finish>
-Inherited assign_rows(const B&, View<T, S>, const E&, const Finish&);
+template <class B, class T, class S, index_t R, index_t O, class E, class Finish>
+Inherited assign_rows(const B&, View<T, S, Host, R, O>, const E&, const Finish&);
 template <class B, class R, class F, class T, class E>
 Inherited reduce_tokens(const B&, R, F, const TokenTarget<T>&, const E&, const TokenWalk&);
 template <class B, class F, class E>

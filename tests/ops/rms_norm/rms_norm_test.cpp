@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RMSNorm: torch's results of every family and dtype (tests/data/golden/norms), and rows that are zero, huge or one
 // element wide.
+#include <molmo/core/views.hpp>
 #include <molmo/ops/rms_norm/rms_norm.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
@@ -112,4 +113,48 @@ TEST_CASE("rms_norm: no epsilon at all, as some checkpoints have it") {
     check(Xsimd<>());
 #endif
   }
+}
+
+namespace {
+
+// As in a fused projection: the norm of every head of the queries, in place, beside keys that stay. The bits of dense
+// rows.
+template <class T, class Ctx>
+void check_heads_in_place(const Ctx& ctx, index_t n) {
+  Random random(8);
+  Tensor<T, dyn, 90> qkv(n);
+  for (index_t i = 0; i < qkv.size(); ++i) qkv[i] = T(random.number(3));
+  Tensor<float, 19> weight;
+  for (index_t i = 0; i < 19; ++i) weight[i] = random.number();
+  Tensor<T, dyn, 3, 19> q(n), want(n);
+  const auto heads_of_q = heads<3>(columns<30, 57>(qkv));
+  on(ctx, q) = heads_of_q;
+  on(ctx, want) = rms_norm(q, weight, 1e-5);
+  on(ctx, q) = rms_norm(heads_of_q, weight, 1e-5);
+  REQUIRE_SAME_BITS(q, want);
+  Tensor<T, dyn, 90> before(n);
+  on(ctx, before) = qkv;
+  on(ctx, heads_of_q) = rms_norm(heads_of_q, weight, 1e-5);
+  for (index_t r = 0; r < n; ++r)
+    for (index_t c = 0; c < 90; ++c)
+      REQUIRE(qkv(r, c) == (c < 30 || c >= 87 ? before(r, c) : want[r * 57 + c - 30]));
+}
+
+}  // namespace
+
+TEST_CASE("rms_norm of rows that lie apart; a weight between rows that are written is no overlap, one in them is") {
+  check_heads_in_place<float>(Reference{}, 4);
+  check_heads_in_place<double>(Reference{}, 4);
+#if MOLMO_HAS_XSIMD
+  for (const int threads : {1, 2, 3}) {
+    check_heads_in_place<float>(Xsimd{threads}, 4);
+    check_heads_in_place<float>(Xsimd{threads}, 900);
+    check_heads_in_place<f16>(Xsimd{threads}, 4);
+  }
+#endif
+  Tensor<float, 4, 30> x;
+  const auto left = columns<0, 10>(x);
+  on(Reference{}, left) = rms_norm(left, columns<10>(token(reshape<Shape<dyn, 30>>(x), 1), 10), 1e-5);
+  CHECK_THROWS_AS((on(Reference{}, left) = rms_norm(left, columns<10>(token(reshape<Shape<dyn, 30>>(x), 1), 5), 1e-5)),
+                  contract_error);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // softmax: against a calculation in double; large numbers, infinities, any width, any number of threads, in place.
+#include <molmo/core/views.hpp>
 #include <molmo/ops/softmax/softmax.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
@@ -46,7 +47,8 @@ void check_on(const Ctx& ctx) {
       REQUIRE_CLOSE(run(ctx, x, width), want, 1e-30, 8e-6);
     }
   for (const index_t width : {1, 5, 16, 21}) {
-    REQUIRE_CLOSE(run(ctx, std::vector<float>(static_cast<std::size_t>(width), -inf), width), std::vector<float>(static_cast<std::size_t>(width), 0.0f), 0);
+    REQUIRE_CLOSE(run(ctx, std::vector<float>(static_cast<std::size_t>(width), -inf), width),
+                  std::vector<float>(static_cast<std::size_t>(width), 0.0f), 0);
     std::vector<float> one(static_cast<std::size_t>(width), -inf), want(one.size(), 0.0f);
     one.back() = -1e38f;
     want.back() = 1;
@@ -80,7 +82,8 @@ TEST_CASE("softmax: into other rows of x is refused, and nothing is written") {
     CHECK_THROWS_AS((on(Reference{}, all.slice(shift, 3)) = softmax(all.slice(0, 3))), contract_error);
     CHECK_THROWS_AS((on(Reference{}, all.slice(0, 3)) = softmax(all.slice(shift, 3))), contract_error);
   }
-  CHECK_THROWS_AS((on(Reference{}, View<float, Shape<dyn, 8>>(x.data() + 1, 3)) = softmax(all.slice(0, 3))), contract_error);
+  CHECK_THROWS_AS((on(Reference{}, View<float, Shape<dyn, 8>>(x.data() + 1, 3)) = softmax(all.slice(0, 3))),
+                  contract_error);
   for (index_t i = 0; i < x.size(); ++i) CHECK(x[i] == static_cast<float>(i));
   on(Reference{}, all.slice(3, 3)) = softmax(all.slice(0, 3));  // side by side
   CHECK((x[0] == 0 && x[47] < 1));
@@ -159,3 +162,44 @@ TEST_CASE("softmax: rows of 16 bits have the same bits for every number of threa
   }
 }
 #endif
+
+namespace {
+
+// Slices of columns, as x, as y, in place and as heads: the bits of dense rows, and nothing beside them is written.
+template <class T, class Ctx>
+void check_rows_apart(const Ctx& ctx, index_t n) {
+  Random random(7);
+  Tensor<T, dyn, 50> wide(n);
+  for (index_t i = 0; i < wide.size(); ++i) wide[i] = T(random.number(4));
+  Tensor<T, dyn, 34> x(n), want(n), y(n);
+  const auto part = columns<9, 34>(wide);
+  on(ctx, x) = part;
+  on(ctx, want) = softmax(x);
+  on(ctx, y) = softmax(part);
+  REQUIRE_SAME_BITS(y, want);
+  for (index_t r = 0; r < n; ++r) wide(r, 8) = wide(r, 43) = T(-5.0f);
+  on(ctx, part) = softmax(part);
+  for (index_t r = 0; r < n; ++r)
+    REQUIRE((static_cast<float>(wide(r, 8)) == -5 && static_cast<float>(wide(r, 43)) == -5));
+  on(ctx, y) = part;
+  REQUIRE_SAME_BITS(y, want);
+  on(ctx, heads<2>(want)) = softmax(heads<2>(x));
+  on(ctx, heads<2>(part)) = softmax(heads<2>(x));
+  on(ctx, y) = part;
+  REQUIRE_SAME_BITS(y, want);
+  CHECK_THROWS_AS((on(ctx, part) = softmax(columns<8, 34>(wide))), contract_error);
+}
+
+}  // namespace
+
+TEST_CASE("softmax of rows that lie apart") {
+  check_rows_apart<float>(Reference{}, 5);
+  check_rows_apart<bf16>(Reference{}, 5);
+#if MOLMO_HAS_XSIMD
+  for (const int threads : {1, 2, 3}) {
+    check_rows_apart<float>(Xsimd{threads}, 5);
+    check_rows_apart<float>(Xsimd{threads}, 3000);
+    check_rows_apart<bf16>(Xsimd{threads}, 5);
+  }
+#endif
+}
