@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // transpose(x) reads element (c, r) at (r, c), exactly, beside other operands and in matrices of every element type.
 #include <molmo/expr/transpose.hpp>
+#include <molmo/expr/where.hpp>
 
 #include "expr/fixtures.hpp"
 #include "support/catch.hpp"
@@ -62,4 +63,28 @@ TEST_CASE("a matrix cannot be transposed in place") {
     CHECK_THROWS_AS((on(cpu, x.fixed<4, 4>()) += transpose(x.fixed<4, 4>())), contract_error);
   });
   CHECK(x.same_bits(before));
+}
+
+TEST_CASE("integers and truth, transposed, in slices and spread, are exact") {
+  constexpr std::int64_t beyond = (std::int64_t{1} << 60) + 1;
+  Tensor<std::int64_t, 5, 19> ids, sums;
+  Tensor<bool, 5, 19> flags, both;
+  for (index_t i = 0; i < ids.size(); ++i) ids[i] = beyond + i, flags[i] = i % 3 == 0;
+  Tensor<std::int64_t, 19, 5> turned;
+  Tensor<bool, 19, 5> turned_flags;
+  fixtures::for_each_backend([&](const auto& cpu) {
+    on(cpu, turned) = transpose(ids) + 1;
+    on(cpu, turned_flags) = transpose(flags);
+    for (index_t r = 0; r < 19; ++r)
+      for (index_t c = 0; c < 5; ++c) {
+        REQUIRE(turned(r, c) == ids(c, r) + 1);
+        REQUIRE(turned_flags(r, c) == flags(c, r));
+      }
+    on(cpu, sums) = ids + columns<3, 1>(ids);  // one number per row, 19 apart
+    for (index_t i = 0; i < sums.size(); ++i) REQUIRE(sums[i] == ids[i] + ids(i / 19, 3));
+    on(cpu, both) = flags && columns<0, 1>(flags);
+    on(cpu, columns<17, 2>(both)) = !columns<17, 2>(flags);
+    for (index_t r = 0; r < 5; ++r)
+      for (index_t c = 0; c < 19; ++c) REQUIRE(both(r, c) == (c < 17 ? flags(r, c) && flags(r, 0) : !flags(r, c)));
+  });
 }
