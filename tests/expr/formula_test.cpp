@@ -3,7 +3,7 @@
 #include <molmo/expr/formula.hpp>
 
 #include <molmo/expr/activations.hpp>
-#include <molmo/expr/gradient.hpp>
+#include <molmo/expr/row_reduce.hpp>
 
 #include "support/catch.hpp"
 
@@ -65,6 +65,12 @@ TEST_CASE("numbers are as short as they can be read back") {
   CHECK(formula(pow(a, -1)) == "pow(x0, -1)");
   CHECK(formula(clamp(a, -1, 2)) == "clamp(x0, -1, 2)");
   CHECK(formula(softcap(a, 30)) == "softcap(x0, 30)");
+}
+
+TEST_CASE("reductions of rows are written as they are called") {
+  Tensor<float, dyn, 8> x{2}, w{2};
+  CHECK(formula(x * rsqrt(mean(x * x) + 1e-5) * w) == "x0 * rsqrt(mean(x0 * x0) + 1e-05) * x1");
+  CHECK(formula(exp(x - log_sum_exp(x))) == "exp(x0 - log_sum_exp(x0))");
 }
 
 TEST_CASE("every function has its name, and yours may have one") {
