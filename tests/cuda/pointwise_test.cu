@@ -2,6 +2,7 @@
 // on(cuda, y) = e against the plain loops, for every tail, misaligned operands, broadcasting and element types. Needs a
 // GPU.
 #include <molmo/cuda.cuh>
+#include <molmo/expr/gradient.hpp>
 
 #include "expr/fixtures.hpp"
 #include "support/approx.hpp"
@@ -114,6 +115,7 @@ TEST_CASE("cuda: every function") {
   check("sqrt, rsqrt, abs, square", [](auto v) { return sqrt(v) + rsqrt(v) - abs(-v) * square(v); });
   check("sigmoid, gelu", [](auto v) { return sigmoid(v) * gelu(v); });
   check("gelu_tanh, quick_gelu", [](auto v) { return gelu_tanh(v) - quick_gelu(-v); });
+  check("a gradient", [](auto v) { return gradient(silu(v) * exp(-v) + pow(v, 1.5), 2, v); });
   check("log, log1p, exp2, expm1", [](auto v) { return log(v) * log1p(v) + exp2(v) - expm1(v); });
   check("sin, cos, pow", [](auto v) { return sin(v) + cos(v) * pow(v, 1.5); });
   check("floor, ceil, round, sign", [](auto v) { return floor(v) + 2 * ceil(v) + 4 * round(v) + 8 * sign(v); });

@@ -3,6 +3,7 @@
 #include <molmo/expr/formula.hpp>
 
 #include <molmo/expr/activations.hpp>
+#include <molmo/expr/gradient.hpp>
 #include <molmo/expr/row_reduce.hpp>
 
 #include "support/catch.hpp"
@@ -71,6 +72,7 @@ TEST_CASE("reductions of rows are written as they are called") {
   Tensor<float, dyn, 8> x{2}, w{2};
   CHECK(formula(x * rsqrt(mean(x * x) + 1e-5) * w) == "x0 * rsqrt(mean(x0 * x0) + 1e-05) * x1");
   CHECK(formula(exp(x - log_sum_exp(x))) == "exp(x0 - log_sum_exp(x0))");
+  CHECK(formula(w - 0.5 * gradient(silu(x) * w, 1, w)) == "x0 - 0.5 * gradient(silu(x1) * x0, 1, x0)");
 }
 
 TEST_CASE("every function has its name, and yours may have one") {

@@ -148,7 +148,7 @@ TEST_CASE("the adjoint of every function of one operand agrees with central diff
   check_one(
       "clamp", [](auto x) { return clamp(x, -1.0, 2.0); }, -4, 4.1);
   check_one(
-      "map with a state", [](auto x) { return map(Scaled{1.5}, x); }, -4, 4);
+      "map with a state", [](const auto& x) { return map(Scaled{1.5}, x); }, -4, 4);
 }
 
 TEST_CASE("the adjoint of every function of two operands agrees with central differences, for both") {
@@ -167,7 +167,7 @@ TEST_CASE("the adjoint of every function of two operands agrees with central dif
   check_two(
       "min", [](auto a, auto b) { return min(a, b); }, -4, 4, -4, 4.1);
   check_two(
-      "map", [](auto a, auto b) { return map(Product{}, a, b); }, -4, 4, -4, 4);
+      "map", [](const auto& a, const auto& b) { return map(Product{}, a, b); }, -4, 4, -4, 4);
   check_one(
       "pow of negative numbers", [](auto x) { return pow(x, 3); }, -4, 4.1);
   check_one(

@@ -88,17 +88,15 @@ class OperationCounter {
   void visit(const E& e) {
     if constexpr (requires { E::flops; })
       total_ += E::flops;
-    else if constexpr (requires {
-                         e.e;
-                         e.g;
-                         e.x;
-                       })  // a gradient: its walk, forwards and backwards
+    else if constexpr (requires { e.x; })  // a gradient: its walk, forwards and backwards
       (void)e.template erased<typename E::shape>().eval(CountingAt{0, 0, {&total_}, &total_});
     else if constexpr (requires { e.a; })  // a node of another kind, such as a sum: one for each element it reads
       total_ += 1;
-    if constexpr (requires { e.a; }) visit(e.a);
-    if constexpr (requires { e.b; }) visit(e.b);
-    if constexpr (requires { e.c; }) visit(e.c);
+    if constexpr (!requires { e.x; }) {
+      if constexpr (requires { e.a; }) visit(e.a);
+      if constexpr (requires { e.b; }) visit(e.b);
+      if constexpr (requires { e.c; }) visit(e.c);
+    }
   }
   template <class F, class A>
   void visit(const Map1<F, A>& e) {

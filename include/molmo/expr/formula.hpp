@@ -56,93 +56,95 @@ struct Place {
 template <class Leaf>
 inline constexpr char type_tag = 0;
 
+/// A node that is neither a function nor in memory, and has a name and operands: a reduction, a gradient.
+template <class E>
+concept NamedNode = requires(const E& e) {
+  std::string_view(E::name);
+  e.a;
+};
+
 class FormulaWriter {
  public:
   template <class E>
   [[nodiscard]] Written write(const E& e) {
     if constexpr (requires { e.view.data; })
       return {text("x", number_of({e.view.data, &type_tag<E>}))};
-    else if constexpr (requires {
-                         std::string_view(E::name);
-                         e.a;
-                       })
+    else if constexpr (NamedNode<E>)
       return write_node<E>(e);
     else if constexpr (requires { std::string_view(E::name); })
       return {E::name};
     else if constexpr (requires { e.value; })
       return write_number(e.value);
     else
-      return {requires {typename E::shape;
+      return {std::is_same_v<E, Acc> ? "acc" : "..."};
   }
-  &&std::is_same_v<E, Acc> ? "acc" : "..."
-};
-}  // namespace detail
-template <class F, class A>
-[[nodiscard]] Written write(const Map1<F, A>& e) {
-  return write_function<F>(e.a);
-}
-template <class F, class A, class B>
-[[nodiscard]] Written write(const Map2<F, A, B>& e) {
-  return write_function<F>(e.a, e.b);
-}
-template <class F, class A, class B, class C>
-[[nodiscard]] Written write(const Map3<F, A, B, C>& e) {
-  return write_function<F>(e.a, e.b, e.c);
-}
+  template <class F, class A>
+  [[nodiscard]] Written write(const Map1<F, A>& e) {
+    return write_function<F>(e.a);
+  }
+  template <class F, class A, class B>
+  [[nodiscard]] Written write(const Map2<F, A, B>& e) {
+    return write_function<F>(e.a, e.b);
+  }
+  template <class F, class A, class B, class C>
+  [[nodiscard]] Written write(const Map3<F, A, B, C>& e) {
+    return write_function<F>(e.a, e.b, e.c);
+  }
 
-private:
-// A node of another kind, such as a reduction, that has a name and operands a, b, c.
-template <class E>
-Written write_node(const E& e) {
-  if constexpr (requires { e.c; })
-    return write_function<E>(e.a, e.b, e.c);
-  else if constexpr (requires { e.b; })
-    return write_function<E>(e.a, e.b);
-  else
-    return write_function<E>(e.a);
-}
+ private:
+  template <class E>
+  Written write_node(const E& e) {
+    if constexpr (requires { e.c; })
+      return write_function<E>(e.a, e.b, e.c);
+    else if constexpr (requires { e.x; })  // a gradient
+      return write_function<E>(e.a, e.b, e.x);
+    else if constexpr (requires { e.b; })
+      return write_function<E>(e.a, e.b);
+    else
+      return write_function<E>(e.a);
+  }
 
-template <class F, class A, class... Rest>
-Written write_function(const A& a, const Rest&... rest) {
-  if constexpr (requires { a.function.f; }) {  // a function with a state holds its first operand
-    return write_function<std::remove_cvref_t<decltype(a.function.f)>>(a.a, rest...);
-  } else {
-    constexpr std::string_view name = name_of<F>();
-    if constexpr (is_word(name)) {
-      std::string out = text(name, "(", write(a).text);
-      ((out += ", " + write(rest).text), ...);
-      return {out + ")"};
-    } else if constexpr (sizeof...(Rest) == 0) {
-      return {text(name, at_least(Binding::sign, write(a))), Binding::sign};
+  template <class F, class A, class... Rest>
+  Written write_function(const A& a, const Rest&... rest) {
+    if constexpr (requires { a.function.f; }) {  // a function with a state holds its first operand
+      return write_function<std::remove_cvref_t<decltype(a.function.f)>>(a.a, rest...);
     } else {
-      return write_between(name, a, rest...);
+      constexpr std::string_view name = name_of<F>();
+      if constexpr (is_word(name)) {
+        std::string out = text(name, "(", write(a).text);
+        ((out += ", " + write(rest).text), ...);
+        return {out + ")"};
+      } else if constexpr (sizeof...(Rest) == 0) {
+        return {text(name, at_least(Binding::sign, write(a))), Binding::sign};
+      } else {
+        return write_between(name, a, rest...);
+      }
     }
   }
-}
-template <class A, class B>
-Written write_between(std::string_view symbol, const A& a, const B& b) {
-  const Binding here = binding_between(symbol);
-  const std::string left = at_least(here, write(a));
-  return {text(left, " ", symbol, " ", at_least(next(here), write(b))), here};
-}
-template <class N>
-static Written write_number(N n) {
-  return {text(n), n < N{0} ? Binding::sign : Binding::operand};
-}
+  template <class A, class B>
+  Written write_between(std::string_view symbol, const A& a, const B& b) {
+    const Binding here = binding_between(symbol);
+    const std::string left = at_least(here, write(a));
+    return {text(left, " ", symbol, " ", at_least(next(here), write(b))), here};
+  }
+  template <class N>
+  static Written write_number(N n) {
+    return {text(n), n < N{0} ? Binding::sign : Binding::operand};
+  }
 
-static constexpr Binding next(Binding b) { return static_cast<Binding>(static_cast<int>(b) + 1); }
-static std::string at_least(Binding least, Written w) {
-  return w.binding < least ? text("(", w.text, ")") : std::move(w.text);
-}
-std::size_t number_of(const Place& place) {
-  for (std::size_t i = 0; i < places_.size(); ++i)
-    if (places_[i] == place) return i;
-  places_.push_back(place);
-  return places_.size() - 1;
-}
+  static constexpr Binding next(Binding b) { return static_cast<Binding>(static_cast<int>(b) + 1); }
+  static std::string at_least(Binding least, Written w) {
+    return w.binding < least ? text("(", w.text, ")") : std::move(w.text);
+  }
+  std::size_t number_of(const Place& place) {
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      if (places_[i] == place) return i;
+    places_.push_back(place);
+    return places_.size() - 1;
+  }
 
-std::vector<Place> places_;
-};  // namespace molmo::inline v0
+  std::vector<Place> places_;
+};
 
 }  // namespace detail
 

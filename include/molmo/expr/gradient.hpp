@@ -94,31 +94,32 @@ constexpr const First& first_of(const First& first, const Rest&...) {
   return first;
 }
 
-/// The node of gradient(e, g, x) and gradient_terms.
+/// The node of gradient(a, b, x) and gradient_terms: a is the expression, b its gradient.
 template <class E, class G, class X>
 struct Gradient {
+  static constexpr const char* name = "gradient";
   using shape = typename E::shape;
   static constexpr bool pointwise = E::pointwise && G::pointwise;
-  E e;
-  G g;
+  E a;
+  G b;
   X x;
 
-  [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return either_tokens(e.tokens(), g.tokens()); }
+  [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return either_tokens(a.tokens(), b.tokens()); }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
-    return gradient_walk<Root>(e, g, x);
+    return gradient_walk<Root>(a, b, x);
   }
   template <class Value>
   [[nodiscard]] constexpr auto with_acc(const Value& value) const {
-    const auto inner = detail::with_acc(e, value);
-    const auto incoming = detail::with_acc(g, value);
+    const auto inner = detail::with_acc(a, value);
+    const auto incoming = detail::with_acc(b, value);
     return Gradient<std::remove_const_t<decltype(inner)>, std::remove_const_t<decltype(incoming)>, X>{inner, incoming,
                                                                                                       x};
   }
   template <class F>
   constexpr void each_leaf(F&& f) const {
-    e.each_leaf(f);
-    g.each_leaf(f);
+    a.each_leaf(f);
+    b.each_leaf(f);
   }
 };
 
@@ -229,7 +230,7 @@ template <Shaped E, Operand G, class X>
   const detail::Gradient<leaf_t<E>, leaf_t<G>, leaf_t<X>> d{leaf(std::forward<E>(e)), leaf(std::forward<G>(g)),
                                                             leaf(std::forward<X>(x))};
   detail::check_gradient<leaf_t<E>, leaf_t<G>, leaf_t<X>>();
-  detail::expects_operand(d.e, d.x);
+  detail::expects_operand(d.a, d.x);
   return d;
 }
 /// dL/dx for g = dL/de: an expression of the shape of x, which is that of e.
