@@ -261,11 +261,12 @@ TEST_CASE("functions with a state, and a name") {
   Numbers<float> x(40, 81), y(40);
   fixtures::for_each_kind_of_backend([&](const auto& cpu) {
     const double power = 2;
-    const auto twice = map([power](auto v) { return v * constant<decltype(v)>(power); }, max_of(x.tokens<8>()));
+    const auto most = max_of(x.tokens<8>());
+    const auto twice = map([power](auto v) { return v * constant<decltype(v)>(power); }, most);
     on(cpu, y.tokens<8>()) = (max)(x.tokens<8>(), clamp(twice - 1, -1, 5));
     for (index_t i = 0; i < 40; ++i) {
-      const double most = 2 * row_of(x, i / 8 * 8, 8).most - 1;
-      CHECK(y[i] == Approx(std::max(static_cast<double>(x[i]), std::min(5.0, std::max(-1.0, most)))).margin(1e-6));
+      const double want = 2 * row_of(x, i / 8 * 8, 8).most - 1;
+      CHECK(y[i] == Approx(std::max(static_cast<double>(x[i]), std::min(5.0, std::max(-1.0, want)))).margin(1e-6));
     }
   });
 }
