@@ -5,9 +5,12 @@
 #include <molmo/expr/eval.hpp>
 #include <molmo/expr/formula.hpp>
 #include <molmo/expr/reduce.hpp>
+#include <molmo/expr/where.hpp>
 
 #include "expr/fixtures.hpp"
 #include "support/approx.hpp"
+
+#include <memory>
 
 using namespace molmo;
 using fixtures::Numbers;
@@ -73,8 +76,8 @@ void check_kinds(index_t rows) {
     // The exponentials are right to an ulp, their sum to the tolerance: absolutely, and the largest is added to it.
     check(cpu, 5, log_sum_exp(v), [](const Row& w) { return w.log_sum_exp; },
           [](const Row& w) { return 2 + std::fabs(w.most); });
-    check(cpu, 6, any(v), [](const Row& w) { return w.any ? 1.0 : 0.0; }, exactly);
-    check(cpu, 7, all(v), [](const Row& w) { return w.all ? 1.0 : 0.0; }, exactly);
+    check(cpu, 6, where(any(v), 1, 0), [](const Row& w) { return w.any ? 1.0 : 0.0; }, exactly);
+    check(cpu, 7, where(all(v), 1, 0), [](const Row& w) { return w.all ? 1.0 : 0.0; }, exactly);
     if (cpu.name == std::string("xsimd")) {
       if (cpu.threads() == 1) first = all_kinds;
       CHECK(all_kinds.same_bits(first));
@@ -290,8 +293,8 @@ TEST_CASE("NaN and infinity in a row are not passed over, and stay in it") {
       CHECK(std::isnan(stored(min_of(v))));
       CHECK(std::isnan(stored(variance(v))));
       CHECK(std::isnan(stored(log_sum_exp(v))));
-      CHECK(stored(any(v * 0)) == 1);  // NaN is not 0
-      CHECK(stored(all(abs(v) + 1)) == 1);
+      CHECK(stored(where(any(v * 0), 1, 0)) == 1);  // NaN is not 0
+      CHECK(stored(where(all(abs(v) + 1), 1, 0)) == 1);
       on(cpu, y.tokens<width>()) = v - mean(v);
       for (index_t i = 0; i < 3 * width; ++i) CHECK(std::isnan(y[i]) == (i / width == 1));
       x[width + at] = inf;
@@ -444,5 +447,36 @@ TEST_CASE("numbers of everything: mean, min_of, variance, log_sum_exp, any, all"
     CHECK(std::isnan(min_of(cpu, x.tokens())));
     CHECK(std::isnan(log_sum_exp(cpu, x.tokens())));
     CHECK(any(cpu, x.tokens() * 0));
+  });
+}
+
+TEST_CASE("truth: any and all of conditions, and where a row decides") {
+  constexpr index_t width = 37, rows = 60;
+  Numbers<float> x(rows * width, 92), y(x.size());
+  const auto flag = std::make_unique<bool[]>(rows);
+  fixtures::for_each_backend([&](const auto& cpu) {
+    INFO(cpu.name << ", " << cpu.threads() << " threads");
+    const auto v = x.tokens<width>();
+    const View<bool, Shape<dyn>> flags(flag.get(), rows);
+    index_t wrong = 0, yes = 0;
+    on(cpu, flags) = any(v > 3.9f);
+    for (index_t r = 0; r < rows; ++r)
+      wrong += flag[static_cast<std::size_t>(r)] != (row_of(x, r * width, width).most > static_cast<double>(3.9f));
+    on(cpu, flags) = all(v > -3.9f) && mean(v) < 0;
+    for (index_t r = 0; r < rows; ++r) {
+      const Row w = row_of(x, r * width, width);
+      const bool want = w.least > static_cast<double>(-3.9f) && w.mean < 0;
+      wrong += flag[static_cast<std::size_t>(r)] != want, yes += want;
+    }
+    on(cpu, y.tokens<width>()) = where(mean(v) < 0, v - max_of(v), where(v < mean(v), 0, v));
+    for (index_t i = 0; i < x.size(); ++i) {
+      const Row w = row_of(x, i / width * width, width);
+      const double at = static_cast<double>(x[i]), want = w.mean < 0 ? at - w.most : at < w.mean ? 0 : at;
+      wrong += !(std::fabs(static_cast<double>(y[i]) - want) <= 1e-6);
+    }
+    CHECK(wrong == 0);
+    CHECK((yes > 0 && yes < rows));
+    CHECK(any(cpu, v > 3.9f));
+    CHECK_FALSE(all(cpu, v > 3.9f));
   });
 }

@@ -143,12 +143,12 @@ template <class Ctx, Shaped X>
 [[nodiscard]] auto log_sum_exp(const Ctx& ctx, X&& x) {
   return detail::reduce_to_number<LogSumExpOf, void>(ctx, leaf(std::forward<X>(x)));
 }
-/// Whether an element is not 0. NaN is not.
+/// Whether an element is not 0 (NaN is not), or true.
 template <class Ctx, Shaped X>
 [[nodiscard]] bool any(const Ctx& ctx, X&& x) {
   return detail::reduce_to_number<AnyOf, bool>(ctx, detail::as_reals(leaf(std::forward<X>(x))));
 }
-/// Whether no element is 0.
+/// Whether no element is 0, or false.
 template <class Ctx, Shaped X>
 [[nodiscard]] bool all(const Ctx& ctx, X&& x) {
   return detail::reduce_to_number<AllOf, bool>(ctx, detail::as_reals(leaf(std::forward<X>(x))));

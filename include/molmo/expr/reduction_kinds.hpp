@@ -9,6 +9,7 @@
 #pragma once
 
 #include <molmo/expr/functions.hpp>
+#include <molmo/expr/kind.hpp>
 
 #include <cmath>
 #include <limits>
@@ -112,18 +113,20 @@ struct LogSumExpOf {
     return m + ::log(pass(SumOf{}, detail::exp_minus_f{m}));
   }
 };
-/// 1 where an element is not 0 (NaN is not), else 0.
+/// True (1) where an element is not 0 (NaN is not), else false (0).
 struct AnyOf {
   static constexpr const char* name = "any";
+  static constexpr bool truth = true;
   template <class Pass>
   static MOLMO_HD double of(index_t, const Pass& pass) {
     const double m = pass(MaxOf{}, detail::abs_f{});
     return m > 0 || m != m ? 1 : 0;
   }
 };
-/// 1 where no element is 0, also of nothing; else 0.
+/// True (1) where no element is 0, also of nothing; else false (0).
 struct AllOf {
   static constexpr const char* name = "all";
+  static constexpr bool truth = true;
   template <class Pass>
   static MOLMO_HD double of(index_t, const Pass& pass) {
     return pass(MinNumberOf{}, detail::abs_f{}) > 0 ? 1 : 0;
@@ -137,6 +140,10 @@ namespace detail {
 // True of the kinds of one pass.
 template <class R>
 concept OnePass = requires { R::identity; };
+
+/// What R gives: a real number, or truth.
+template <class R>
+inline constexpr Kind kind_of_reduction = requires { R::truth; } ? Kind::boolean : Kind::real;
 
 /// The number that R makes of n elements.
 template <class R, class Pass>

@@ -19,16 +19,17 @@ template <class R, class E>
 struct OpenRow {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = false;
+  static constexpr Kind kind = kind_of_reduction<R>;
   E a;
   index_t cols;
   RowPlaces of;
 
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
+  MOLMO_INLINE value_t<kind, At> eval(const At&) const {
     static_assert(never<At>,
                   "molmo: sum(e), mean(e), ... of rows have a value in on(ctx, y) = e and in reductions only; store "
                   "them first: on(ctx, s) = mean(e), then use s");
-    return at.splat(0.0f);
+    return {};
   }
 };
 
@@ -37,6 +38,7 @@ template <class R, class E>
 struct RowNumber {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = false;
+  static constexpr Kind kind = kind_of_reduction<R>;
   E a;
   index_t cols;
   RowPlaces of;
@@ -45,8 +47,10 @@ struct RowNumber {
   float rounded = 0;
 
   template <class At>
-  MOLMO_INLINE typename At::value eval(const At& at) const {
-    if constexpr (std::is_same_v<typename At::value, double>)
+  MOLMO_INLINE value_t<kind, At> eval(const At& at) const {
+    if constexpr (kind == Kind::boolean)
+      return at.truth(value != 0);
+    else if constexpr (std::is_same_v<typename At::value, double>)
       return value;
     else
       return at.splat(rounded);
@@ -98,6 +102,9 @@ template <class F, class A, class B, class C>
 inline constexpr bool is_row_constant<Map3<F, A, B, C>> =
     is_row_constant<A> && is_row_constant<B> && is_row_constant<C> && of_reals<Map3<F, A, B, C>>;
 
+template <class E>
+inline constexpr bool is_foldable = is_row_constant<E> && kind_of<E> == Kind::real;
+
 /// What with_numbers puts in the place of a node: a RowNumber, and where Fold a RowConstant for the largest constant
 /// parts. Nodes of your own stay, and with them the error in OpenRow.
 template <bool Fold, class E>
@@ -130,7 +137,7 @@ constexpr auto row_constant(const E& e) {
 template <bool Fold, class F, class A>
 struct Opened<Fold, Map1<F, A>> {
   static constexpr auto of(const Map1<F, A>& e) {
-    if constexpr (Fold && is_row_constant<Map1<F, A>>)
+    if constexpr (Fold && is_foldable<Map1<F, A>>)
       return row_constant(open<false>(e));
     else
       return map<F>(open<Fold>(e.a));
@@ -139,7 +146,7 @@ struct Opened<Fold, Map1<F, A>> {
 template <bool Fold, class F, class A, class B>
 struct Opened<Fold, Map2<F, A, B>> {
   static constexpr auto of(const Map2<F, A, B>& e) {
-    if constexpr (Fold && is_row_constant<Map2<F, A, B>>)
+    if constexpr (Fold && is_foldable<Map2<F, A, B>>)
       return row_constant(open<false>(e));
     else
       return map<F>(open<Fold>(e.a), open<Fold>(e.b));
@@ -148,7 +155,7 @@ struct Opened<Fold, Map2<F, A, B>> {
 template <bool Fold, class F, class A, class B, class C>
 struct Opened<Fold, Map3<F, A, B, C>> {
   static constexpr auto of(const Map3<F, A, B, C>& e) {
-    if constexpr (Fold && is_row_constant<Map3<F, A, B, C>>)
+    if constexpr (Fold && is_foldable<Map3<F, A, B, C>>)
       return row_constant(open<false>(e));
     else
       return map<F>(open<Fold>(e.a), open<Fold>(e.b), open<Fold>(e.c));

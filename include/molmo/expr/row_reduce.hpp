@@ -44,8 +44,9 @@ struct OnePerRow<Shape<D>> {
 /// The node of sum(e), mean(e), ...: R over each row of E.
 template <class R, class E>
 struct RowReduction {
-  using kind = R;
+  using reduction = R;
   static constexpr const char* name = R::name;  // in formulas
+  static constexpr Kind kind = kind_of_reduction<R>;
   using shape = typename OnePerRow<typename E::shape>::type;
   static constexpr bool pointwise = false;
   E a;
@@ -90,7 +91,7 @@ void assign_rows(const Reference& cpu, View<T, S, Host, R, O> y, const E& e, con
   auto row = detail::with_numbers(e.template erased<S>());
   for (index_t r = 0; r < y.rows(); ++r) {
     detail::reduce_operands(cpu, row, r);
-    for (index_t c = 0; c < S::cols; ++c) y(r, c) = static_cast<T>(row.eval(ScalarAt<F>{r, c}));
+    for (index_t c = 0; c < S::cols; ++c) y(r, c) = static_cast<T>(row.eval(detail::as_stored<T>(ScalarAt<F>{r, c})));
     finish(y.row(r), 1);
   }
 }
@@ -128,13 +129,20 @@ void assign_by_rows(const Ctx& ctx, const Y& y, const E& e) {
   } else if constexpr (!std::is_same_v<broadcast_t<typename E::shape, S>, S>) {
     [[maybe_unused]] assign_mismatch<S, typename E::shape> wrong;
   } else {
-    static_assert(is_real<T>, "molmo: the target of on(ctx, y) = e is float, double, bf16 or f16");
+    using Kept = Storable<T, kind_of<E>>;
+    static_assert(Kept::no_truth_as_number,
+                  "molmo: on(ctx, y) = e: e is true or false and y holds numbers; write where(e, 1, 0)");
+    static_assert(Kept::no_number_as_truth,
+                  "molmo: on(ctx, y) = e: y holds true or false and e is numbers; write e != 0");
+    static_assert(Kept::no_integer_as_real && Kept::no_real_as_integer,
+                  "molmo: on(ctx, y) = e: one of e and y is integers and the other reals; write cast<float>(e) or "
+                  "cast<std::int32_t>(e), which truncates");
     static_assert(row_local<E>(),
                   "molmo: on(ctx, y) = e reads and writes row by row; e moves indices, so store it first");
     check_no_acc<E>();
     check_pass(y, e);
     if constexpr (is_lone_reduction<E> && std::is_same_v<S, typename E::shape> && Y::dense)
-      reduce_rows(ctx, typename E::kind{}, y, e.a);
+      reduce_rows(ctx, typename E::reduction{}, y, e.a);
     else
       assign_rows(ctx, y, e, Stored{});
   }
@@ -187,12 +195,12 @@ template <Shaped X>
 [[nodiscard]] constexpr auto log_sum_exp(X&& x) {
   return detail::reduce_each_row<LogSumExpOf>(leaf(std::forward<X>(x)));
 }
-/// 1 for a row in which an element is not 0 (NaN is not), else 0.
+/// Whether an element of each row is not 0 (NaN is not), or true.
 template <Shaped X>
 [[nodiscard]] constexpr auto any(X&& x) {
   return detail::reduce_each_row<AnyOf>(detail::as_reals(leaf(std::forward<X>(x))));
 }
-/// 1 for a row in which no element is 0, else 0.
+/// Whether no element of each row is 0, or false.
 template <Shaped X>
 [[nodiscard]] constexpr auto all(X&& x) {
   return detail::reduce_each_row<AllOf>(detail::as_reals(leaf(std::forward<X>(x))));
