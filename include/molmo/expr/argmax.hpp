@@ -55,6 +55,7 @@ struct ArgmaxOfRows {
     static_assert(std::is_same_v<M, Host>, "molmo: argmax runs on the CPU only");
     static_assert(std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::int64_t>,
                   "molmo: the target of argmax is a view or tensor of std::int32_t or std::int64_t");
+    static_assert(of_reals<E>, "molmo: argmax(e) is of real numbers; of integers write argmax(cast<double>(e))");
     using Root = typename E::shape;
     if constexpr (!std::is_same_v<typename OnePerRow<Root>::type, S>) {
       [[maybe_unused]] assign_mismatch<S, typename OnePerRow<Root>::type> wrong;
@@ -101,6 +102,7 @@ template <class Ctx, Shaped X>
 [[nodiscard]] index_t argmax(const Ctx& ctx, X&& x) {
   const auto e = leaf(std::forward<X>(x));
   using E = std::remove_const_t<decltype(e)>;
+  static_assert(detail::of_reals<E>, "molmo: argmax(ctx, e) is of real numbers; of integers write cast<double>(e)");
   static_assert(!detail::has_row_reduction<E>(), "molmo: argmax(ctx, e): e has a reduction of rows; store e first");
   detail::check_no_acc<E>();
   detail::check_operands<typename Ctx::memory>(e);

@@ -102,9 +102,6 @@ template <class F, class A, class B, class C>
 inline constexpr bool is_row_constant<Map3<F, A, B, C>> =
     is_row_constant<A> && is_row_constant<B> && is_row_constant<C> && of_reals<Map3<F, A, B, C>>;
 
-template <class E>
-inline constexpr bool is_foldable = is_row_constant<E> && kind_of<E> == Kind::real;
-
 /// What with_numbers puts in the place of a node: a RowNumber, and where Fold a RowConstant for the largest constant
 /// parts. Nodes of your own stay, and with them the error in OpenRow.
 template <bool Fold, class E>
@@ -137,7 +134,7 @@ constexpr auto row_constant(const E& e) {
 template <bool Fold, class F, class A>
 struct Opened<Fold, Map1<F, A>> {
   static constexpr auto of(const Map1<F, A>& e) {
-    if constexpr (Fold && is_foldable<Map1<F, A>>)
+    if constexpr (Fold && is_row_constant<Map1<F, A>>)
       return row_constant(open<false>(e));
     else
       return map<F>(open<Fold>(e.a));
@@ -146,7 +143,7 @@ struct Opened<Fold, Map1<F, A>> {
 template <bool Fold, class F, class A, class B>
 struct Opened<Fold, Map2<F, A, B>> {
   static constexpr auto of(const Map2<F, A, B>& e) {
-    if constexpr (Fold && is_foldable<Map2<F, A, B>>)
+    if constexpr (Fold && is_row_constant<Map2<F, A, B>>)
       return row_constant(open<false>(e));
     else
       return map<F>(open<Fold>(e.a), open<Fold>(e.b));
@@ -155,7 +152,7 @@ struct Opened<Fold, Map2<F, A, B>> {
 template <bool Fold, class F, class A, class B, class C>
 struct Opened<Fold, Map3<F, A, B, C>> {
   static constexpr auto of(const Map3<F, A, B, C>& e) {
-    if constexpr (Fold && is_foldable<Map3<F, A, B, C>>)
+    if constexpr (Fold && is_row_constant<Map3<F, A, B, C>>)
       return row_constant(open<false>(e));
     else
       return map<F>(open<Fold>(e.a), open<Fold>(e.b), open<Fold>(e.c));
