@@ -29,6 +29,9 @@ struct RowStatement {
     static_assert(std::is_same_v<M, Host>,
                   "molmo: a softmax, a norm or a cumsum of an expression runs on the CPU only");
     static_assert(is_real<T>, "molmo: the target of a softmax, a norm or a cumsum is float, double, bf16 or f16");
+    static_assert(of_reals<E>,
+                  "molmo: a softmax, a norm and a cumsum are of real numbers; of integers and of true and false write "
+                  "them of cast<float>(e)");
     if constexpr (!std::is_same_v<typename E::shape, S>) {
       [[maybe_unused]] statement_mismatch<S, typename E::shape> wrong;
     } else {
