@@ -68,3 +68,10 @@ TEST_CASE("masks are known while compiling") {
   static_assert((causal && within(4)).over({10, 12, 8, 11, 0, 1}) == Sees::all);
   static_assert(Mask<decltype(causal)> && !Mask<int>);
 }
+
+TEST_CASE("masks: pairs are counted") {
+  CHECK(seen_pairs(causal, 0, 100, 100) == 5050);
+  CHECK(seen_pairs(causal && within(3), 97, 3, 100) == 9);
+  CHECK(seen_pairs(!causal, 0, 100, 100) == 4950);
+  CHECK(seen_pairs(HeadsApart{}, 0, 3, 130, 2) == 130);
+}

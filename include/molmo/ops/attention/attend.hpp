@@ -189,6 +189,6 @@ template <index_t Dv = 0, class Q>
   }
 }
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -75,6 +75,6 @@ inline void number_resolutions(const ImageToken* kinds, index_t n, std::int32_t*
   }
 }
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

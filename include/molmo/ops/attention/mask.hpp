@@ -12,6 +12,7 @@
 #include <molmo/core/platform.hpp>
 #include <molmo/core/shape.hpp>
 
+#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <type_traits>
@@ -184,7 +185,7 @@ struct MaskFunction {
   }
 };
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 template <class A, class B>
 inline constexpr bool enable_mask<MaskAnd<A, B>> = true;
@@ -221,6 +222,20 @@ template <class F>
   return {f};
 }
 
-}  // namespace MOLMO_ISA
+/// The pairs that a mask shows to one head: of queries [first_query, first_query + queries) and the first `keys` keys.
+/// What attention_cost asks for.
+template <Mask M>
+[[nodiscard]] constexpr index_t seen_pairs(const M& mask, index_t first_query, index_t queries, index_t keys,
+                                           index_t head = 0) {
+  index_t pairs = 0;
+  for (index_t q = first_query; q < first_query + queries; ++q)
+    for (index_t k = 0; k < keys; k += 64) {
+      const index_t count = keys - k < 64 ? keys - k : 64;
+      pairs += std::popcount(detail::mask_word(mask, q, k, count, head) & detail::low_bits(count));
+    }
+  return pairs;
+}
+
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

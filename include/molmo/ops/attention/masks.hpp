@@ -59,7 +59,7 @@ struct Flagged {
   }
 };
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 namespace detail {
 
@@ -119,7 +119,7 @@ struct Labelled {
   }
 };
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 template <>
 inline constexpr bool enable_mask<Causal> = true;
@@ -170,6 +170,6 @@ inline constexpr Within diagonal{0, 0};
 /// (causal && subsegments(ids)) || diagonal, so that no row is empty.
 [[nodiscard]] constexpr Labelled<detail::label_up_to> subsegments(const std::int32_t* ids) { return {ids, ids}; }
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -49,6 +49,7 @@ struct ScoreLeaf {
 
 /// scale * q . k
 struct Score : detail::ScoreLeaf<Score> {
+  static constexpr const char* name = "score";
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
     static_assert(detail::among_scores<At>, "molmo: score has a value in attend(q, k, v).score(...) only");
@@ -57,6 +58,7 @@ struct Score : detail::ScoreLeaf<Score> {
 };
 /// Position of the query, as a number: exact up to 2^24.
 struct QueryPosition : detail::ScoreLeaf<QueryPosition> {
+  static constexpr const char* name = "query_position";
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
     static_assert(detail::among_scores<At>, "molmo: query_position has a value in attend(q, k, v).score(...) only");
@@ -65,6 +67,7 @@ struct QueryPosition : detail::ScoreLeaf<QueryPosition> {
 };
 /// Position of the key.
 struct KeyPosition : detail::ScoreLeaf<KeyPosition> {
+  static constexpr const char* name = "key_position";
   template <class At>
   MOLMO_INLINE typename At::value eval(const At& at) const {
     static_assert(detail::among_scores<At>, "molmo: key_position has a value in attend(q, k, v).score(...) only");
@@ -73,6 +76,7 @@ struct KeyPosition : detail::ScoreLeaf<KeyPosition> {
 };
 /// One number for each query head.
 struct PerHead : detail::ScoreLeaf<PerHead> {
+  static constexpr const char* name = "per_head";
   const float* numbers = nullptr;
 
   constexpr PerHead() = default;
@@ -85,6 +89,7 @@ struct PerHead : detail::ScoreLeaf<PerHead> {
 };
 /// A bias for each head, query and key of the call, a head and a query this many numbers apart.
 struct ScoreBias : detail::ScoreLeaf<ScoreBias> {
+  static constexpr const char* name = "score_bias";
   const float* data = nullptr;
   index_t head_distance = 0, query_distance = 0;
 
@@ -100,6 +105,7 @@ struct ScoreBias : detail::ScoreLeaf<ScoreBias> {
 };
 /// A bias by head and by distance, key - query, held inside [-reach, reach].
 struct RelativeBias : detail::ScoreLeaf<RelativeBias> {
+  static constexpr const char* name = "relative_bias";
   const float* table = nullptr;  ///< [heads][2 reach + 1]
   index_t reach = 0;
 
@@ -184,7 +190,7 @@ inline void alibi_slopes(index_t heads, float* slopes) {
     slopes[h] = h < power ? slope(h + 1, power) : slope(2 * (h - power) + 1, 2 * power);
 }
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 namespace detail {
 

@@ -94,7 +94,7 @@ struct GlobalTokens {
   }
 };
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 template <class B>
 inline constexpr bool enable_mask<Blocks<B>> = true;
@@ -129,6 +129,6 @@ inline namespace MOLMO_ISA {
   return within(w / 2, w / 2) || global_tokens(global);
 }
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -45,6 +45,6 @@ inline void t5_bias(const float* table, index_t heads, index_t buckets, index_t 
       *bias++ = table[t5_bucket(d, buckets, max_distance, both_directions) * heads + h];
 }
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0
