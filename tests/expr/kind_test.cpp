@@ -19,7 +19,7 @@ using Flags = View<const bool, Shape<4>>;
 using At = ScalarAt<float>;
 
 template <class E>
-constexpr Kind kind(const E&) {
+constexpr NumberKind kind(const E&) {
   return kind_of<E>;
 }
 }  // namespace
@@ -28,26 +28,26 @@ TEST_CASE("kinds follow the elements; literals take the kind of what stands besi
   const Reals x;
   const Ids ids;
   const Flags flags;
-  CHECK(kind(leaf(x)) == Kind::real);
-  CHECK(kind(leaf(ids)) == Kind::integer);
-  CHECK(kind(leaf(flags)) == Kind::boolean);
-  CHECK(kind(leaf(2)) == Kind::literal);
-  CHECK(kind(leaf(2.0)) == Kind::real);
-  CHECK(kind(leaf(true)) == Kind::literal);
-  CHECK(kind(x + 1) == Kind::real);
-  CHECK(kind(ids + 1) == Kind::integer);
-  CHECK(kind(leaf(3) + leaf(4)) == Kind::literal);
-  CHECK(kind(1 < x) == Kind::boolean);
-  CHECK(kind(!flags && ids == 3) == Kind::boolean);
-  CHECK(kind(where(ids == 3, x, 0)) == Kind::real);
-  CHECK(kind(where(x < 0, ids, 0)) == Kind::integer);
-  CHECK(kind(where(flags, 1, 0)) == Kind::literal);
-  CHECK(kind(where(flags, x < 1, true)) == Kind::boolean);
-  CHECK(kind(cast<std::int8_t>(x)) == Kind::integer);
-  CHECK(kind(cast<bf16>(ids)) == Kind::real);
-  CHECK(kind(row_index - column_index) == Kind::integer);
-  CHECK(kind(acc > 0) == Kind::boolean);
-  CHECK(kind(map([](auto v) { return v; }, x)) == Kind::real);
+  CHECK(kind(leaf(x)) == NumberKind::real);
+  CHECK(kind(leaf(ids)) == NumberKind::integer);
+  CHECK(kind(leaf(flags)) == NumberKind::boolean);
+  CHECK(kind(leaf(2)) == NumberKind::literal);
+  CHECK(kind(leaf(2.0)) == NumberKind::real);
+  CHECK(kind(leaf(true)) == NumberKind::literal);
+  CHECK(kind(x + 1) == NumberKind::real);
+  CHECK(kind(ids + 1) == NumberKind::integer);
+  CHECK(kind(leaf(3) + leaf(4)) == NumberKind::literal);
+  CHECK(kind(1 < x) == NumberKind::boolean);
+  CHECK(kind(!flags && ids == 3) == NumberKind::boolean);
+  CHECK(kind(where(ids == 3, x, 0)) == NumberKind::real);
+  CHECK(kind(where(x < 0, ids, 0)) == NumberKind::integer);
+  CHECK(kind(where(flags, 1, 0)) == NumberKind::literal);
+  CHECK(kind(where(flags, x < 1, true)) == NumberKind::boolean);
+  CHECK(kind(cast<std::int8_t>(x)) == NumberKind::integer);
+  CHECK(kind(cast<bf16>(ids)) == NumberKind::real);
+  CHECK(kind(row_index - column_index) == NumberKind::integer);
+  CHECK(kind(acc > 0) == NumberKind::boolean);
+  CHECK(kind(map([](auto v) { return v; }, x)) == NumberKind::real);
 }
 
 TEST_CASE("operands are read at positions of their kind, whatever the pass is") {

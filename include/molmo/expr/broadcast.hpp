@@ -137,7 +137,7 @@ MOLMO_INLINE value_t<kind_of_element<T>, At> load_across(const At& at, const T* 
   if constexpr (n == 1) {
     return at.load(p);
   } else {
-    using Lane = std::conditional_t<kind_of_element<T> == Kind::real, float, T>;
+    using Lane = std::conditional_t<kind_of_element<T> == NumberKind::real, float, T>;
     alignas(64) Lane lane[static_cast<std::size_t>(n)] = {};
     int count = n;
     if constexpr (requires { at.count; }) count = at.count;
@@ -153,14 +153,14 @@ template <class T, bool One, bool Across>
 struct Placed {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = true;
-  static constexpr Kind kind = kind_of_element<T>;
+  static constexpr NumberKind kind = kind_of_element<T>;
   const T* data = nullptr;
   detail::RowPlaces at_row;
 
   template <class At>
   MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
     const T* row = data + at.row / at_row.group * at_row.outer + at.row % at_row.group * at_row.inner;
-    if constexpr (One && kind == Kind::boolean)
+    if constexpr (One && kind == NumberKind::boolean)
       return at.truth(*row);
     else if constexpr (One)
       return at.splat(static_cast<compute_t<T>>(*row));

@@ -59,7 +59,7 @@ inline constexpr bool is_integers<Integers<N>> = true;
 template <class T>
 struct cast_f {
   static constexpr Takes takes = Takes::any;
-  static constexpr Kind result = kind_of_element<T>;
+  static constexpr NumberKind result = kind_of_element<T>;
   static constexpr const char* name = "cast";
   static constexpr bool converts = true;  ///< called with the type of its result
 
@@ -148,9 +148,9 @@ struct cast_f {
 // What asks whether elements are 0 or not reads conditions and integers as 1 and 0.
 template <class E>
 [[nodiscard]] constexpr auto as_reals(const E& e) {
-  if constexpr (kind_of<E> == Kind::boolean)
+  if constexpr (kind_of<E> == NumberKind::boolean)
     return map<cast_f<float>>(e);
-  else if constexpr (kind_of<E> == Kind::integer)
+  else if constexpr (kind_of<E> == NumberKind::integer)
     return map<cast_f<float>>(combine<unequal_f>(e, Scalar<std::int64_t>{0}));
   else
     return e;

@@ -17,7 +17,7 @@ namespace detail {
 struct less_f {
   static constexpr const char* name = "<";
   static constexpr Takes takes = Takes::numbers;
-  static constexpr Kind result = Kind::boolean;
+  static constexpr NumberKind result = NumberKind::boolean;
   template <class V>
   MOLMO_INLINE auto operator()(const V& a, const V& b) const {
     return a < b;
@@ -26,7 +26,7 @@ struct less_f {
 struct at_most_f {
   static constexpr const char* name = "<=";
   static constexpr Takes takes = Takes::numbers;
-  static constexpr Kind result = Kind::boolean;
+  static constexpr NumberKind result = NumberKind::boolean;
   template <class V>
   MOLMO_INLINE auto operator()(const V& a, const V& b) const {
     return a <= b;
@@ -35,7 +35,7 @@ struct at_most_f {
 struct equal_f {
   static constexpr const char* name = "==";
   static constexpr Takes takes = Takes::any;
-  static constexpr Kind result = Kind::boolean;
+  static constexpr NumberKind result = NumberKind::boolean;
   template <class V>
   MOLMO_INLINE auto operator()(const V& a, const V& b) const {
     return a == b;
@@ -44,7 +44,7 @@ struct equal_f {
 struct unequal_f {
   static constexpr const char* name = "!=";
   static constexpr Takes takes = Takes::any;
-  static constexpr Kind result = Kind::boolean;
+  static constexpr NumberKind result = NumberKind::boolean;
   template <class V>
   MOLMO_INLINE auto operator()(const V& a, const V& b) const {
     return a != b;
@@ -53,7 +53,7 @@ struct unequal_f {
 struct and_f {
   static constexpr const char* name = "&&";
   static constexpr Takes takes = Takes::truth;
-  static constexpr Kind result = Kind::boolean;
+  static constexpr NumberKind result = NumberKind::boolean;
   template <class V>
   MOLMO_INLINE auto operator()(const V& a, const V& b) const {
     return a && b;
@@ -62,7 +62,7 @@ struct and_f {
 struct or_f {
   static constexpr const char* name = "||";
   static constexpr Takes takes = Takes::truth;
-  static constexpr Kind result = Kind::boolean;
+  static constexpr NumberKind result = NumberKind::boolean;
   template <class V>
   MOLMO_INLINE auto operator()(const V& a, const V& b) const {
     return a || b;
@@ -71,7 +71,7 @@ struct or_f {
 struct not_f {
   static constexpr const char* name = "!";
   static constexpr Takes takes = Takes::truth;
-  static constexpr Kind result = Kind::boolean;
+  static constexpr NumberKind result = NumberKind::boolean;
   template <class V>
   MOLMO_INLINE auto operator()(const V& a) const {
     return !a;
@@ -84,7 +84,7 @@ struct not_f {
 struct Truth {
   using shape = Shape<>;
   static constexpr bool pointwise = true;
-  static constexpr Kind kind = Kind::boolean;
+  static constexpr NumberKind kind = NumberKind::boolean;
   bool value = false;
 
   [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
@@ -116,7 +116,7 @@ template <class E>
 }
 template <class F, class A, class B>
 [[nodiscard]] constexpr auto compare(const A& a, const B& b) {
-  if constexpr (kind_of<A> == Kind::boolean || kind_of<B> == Kind::boolean)
+  if constexpr (kind_of<A> == NumberKind::boolean || kind_of<B> == NumberKind::boolean)
     return combine<F>(as_condition(a), as_condition(b));
   else
     return combine<F>(a, b);

@@ -18,7 +18,7 @@ template <class T, bool Rows, class Ids>
 struct GatheredRows {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = true;
-  static constexpr Kind kind = kind_of_element<T>;
+  static constexpr NumberKind kind = kind_of_element<T>;
   const T* data = nullptr;
   index_t width = 0;
   Ids ids;
@@ -28,7 +28,7 @@ struct GatheredRows {
     const T* row = data + ids[at.row] * width;
     if constexpr (Rows)
       return at.load(row + at.col);
-    else if constexpr (kind == Kind::boolean)
+    else if constexpr (kind == NumberKind::boolean)
       return at.truth(*row);
     else
       return at.splat(static_cast<compute_t<T>>(*row));
@@ -68,7 +68,7 @@ struct Gather {
   using shape = decltype(detail::gathered_shape<typename Ids::shape, S>());
   static constexpr bool pointwise = true;  // the table may not overlap the target, so no index moves
   static constexpr bool reads_position = true;
-  static constexpr Kind kind = kind_of_element<T>;
+  static constexpr NumberKind kind = kind_of_element<T>;
   V table;
   Ids ids;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kind: whether the values of an expression are reals, integers or truth (bool), and what may stand beside what.
+// NumberKind: whether the values of an expression are reals, integers or truth (bool), and what may stand beside what.
 //
 //   x * 2         real        ids + 1     integer       x < 2, flags     boolean
 //   2             literal: real beside reals, integer beside integers
@@ -15,7 +15,7 @@
 namespace molmo::inline v0 {
 
 /// What the values of an expression are.
-enum class Kind : unsigned char {
+enum class NumberKind : unsigned char {
   literal,  ///< a number written in C++ without a decimal point: takes the kind of what stands beside it
   real,
   integer,
@@ -24,25 +24,25 @@ enum class Kind : unsigned char {
 
 /// The kind of elements of type T.
 template <class T>
-inline constexpr Kind kind_of_element = std::is_same_v<T, bool> ? Kind::boolean
-                                        : is_integer<T>         ? Kind::integer
-                                                                : Kind::real;
+inline constexpr NumberKind kind_of_element = std::is_same_v<T, bool> ? NumberKind::boolean
+                                        : is_integer<T>         ? NumberKind::integer
+                                                                : NumberKind::real;
 
 namespace detail {
 
 template <class E>
-constexpr Kind find_kind() {
+constexpr NumberKind find_kind() {
   if constexpr (requires { E::kind; })
     return E::kind;
   else
-    return Kind::real;
+    return NumberKind::real;
 }
 
 }  // namespace detail
 
 /// The kind of an expression: its member `kind`, real where it has none.
 template <class E>
-inline constexpr Kind kind_of = detail::find_kind<E>();
+inline constexpr NumberKind kind_of = detail::find_kind<E>();
 
 namespace detail {
 
@@ -97,26 +97,26 @@ inline constexpr Takes takes<min_f> = Takes::numbers;
 
 /// What the kinds of the operands of F allow (the sentences are in pointwise.hpp), at which kind of position they are
 /// read, and what F gives.
-template <class F, Kind First, Kind... Rest>
+template <class F, NumberKind First, NumberKind... Rest>
 struct Kinds {
-  template <Kind K>
+  template <NumberKind K>
   static constexpr bool has = (takes<F> != Takes::selection && First == K) || ((Rest == K) || ...);
-  static constexpr bool numbers = has<Kind::integer> || has<Kind::real> || has<Kind::literal>;
+  static constexpr bool numbers = has<NumberKind::integer> || has<NumberKind::real> || has<NumberKind::literal>;
 
-  static constexpr bool not_mixed = !(has<Kind::integer> && has<Kind::real>);
-  static constexpr bool real_enough = takes<F> != Takes::reals || !has<Kind::integer>;
-  static constexpr bool whole_enough = takes<F> != Takes::integers || !has<Kind::real>;
-  static constexpr bool chosen_by_truth = takes<F> != Takes::selection || First == Kind::boolean;
+  static constexpr bool not_mixed = !(has<NumberKind::integer> && has<NumberKind::real>);
+  static constexpr bool real_enough = takes<F> != Takes::reals || !has<NumberKind::integer>;
+  static constexpr bool whole_enough = takes<F> != Takes::integers || !has<NumberKind::real>;
+  static constexpr bool chosen_by_truth = takes<F> != Takes::selection || First == NumberKind::boolean;
   static constexpr bool joins_truth = takes<F> != Takes::truth || !numbers;
   static constexpr bool no_truth_as_number =
-      !has<Kind::boolean> ||
+      !has<NumberKind::boolean> ||
       (!numbers && takes<F> != Takes::reals && takes<F> != Takes::integers && takes<F> != Takes::numbers);
 
-  static constexpr Kind operands = has<Kind::real>      ? Kind::real
-                                   : has<Kind::integer> ? Kind::integer
-                                   : has<Kind::boolean> ? Kind::boolean
-                                                        : Kind::literal;
-  static constexpr Kind result = [] {
+  static constexpr NumberKind operands = has<NumberKind::real>      ? NumberKind::real
+                                   : has<NumberKind::integer> ? NumberKind::integer
+                                   : has<NumberKind::boolean> ? NumberKind::boolean
+                                                        : NumberKind::literal;
+  static constexpr NumberKind result = [] {
     if constexpr (requires { F::result; })
       return F::result;
     else
@@ -130,11 +130,11 @@ template <class P>
 inline constexpr bool is_integer_at<IntegerAt<P>> = true;
 
 /// The same position for operands of kind K.
-template <Kind K, class At>
+template <NumberKind K, class At>
 MOLMO_INLINE decltype(auto) as(const At& at) {
-  if constexpr (K == Kind::integer && !is_integer_at<At>)
+  if constexpr (K == NumberKind::integer && !is_integer_at<At>)
     return IntegerAt<At>{at};
-  else if constexpr (K == Kind::real && is_integer_at<At>)
+  else if constexpr (K == NumberKind::real && is_integer_at<At>)
     return static_cast<const typename At::real&>(at);
   else
     return (at);
@@ -142,38 +142,38 @@ MOLMO_INLINE decltype(auto) as(const At& at) {
 /// The same position for what is stored as T.
 template <class T, class At>
 MOLMO_INLINE decltype(auto) as_stored(const At& at) {
-  return as<is_integer<T> ? Kind::integer : Kind::literal>(at);
+  return as<is_integer<T> ? NumberKind::integer : NumberKind::literal>(at);
 }
 
 /// What an expression of kind K gives at a position: a number or a register, Integers, a bool or a register's mask.
-template <Kind K, class At>
+template <NumberKind K, class At>
 struct ValueAt {
   using type = typename At::value;
 };
 template <class At>
-struct ValueAt<Kind::integer, At> {
+struct ValueAt<NumberKind::integer, At> {
   using type = Integers<neighbours<typename At::value>()>;
 };
 template <class At>
-struct ValueAt<Kind::boolean, At> {
+struct ValueAt<NumberKind::boolean, At> {
   using type = decltype(std::declval<const At&>().truth(true));
 };
-template <Kind K, class At>
+template <NumberKind K, class At>
 using value_t = typename ValueAt<K, At>::type;
 
 /// What may be stored in elements of type T.
-template <class T, Kind K>
+template <class T, NumberKind K>
 struct Storable {
   static constexpr bool truth = std::is_same_v<T, bool>;
-  static constexpr bool no_truth_as_number = K != Kind::boolean || truth;
-  static constexpr bool no_number_as_truth = K == Kind::boolean || K == Kind::literal || !truth;
-  static constexpr bool no_integer_as_real = K != Kind::integer || !is_real<T>;
-  static constexpr bool no_real_as_integer = K != Kind::real || !is_integer<T>;
+  static constexpr bool no_truth_as_number = K != NumberKind::boolean || truth;
+  static constexpr bool no_number_as_truth = K == NumberKind::boolean || K == NumberKind::literal || !truth;
+  static constexpr bool no_integer_as_real = K != NumberKind::integer || !is_real<T>;
+  static constexpr bool no_real_as_integer = K != NumberKind::real || !is_integer<T>;
 };
 
 /// What a sum, a maximum or a matmul can read.
 template <class E>
-inline constexpr bool of_reals = kind_of<E> == Kind::real || kind_of<E> == Kind::literal;
+inline constexpr bool of_reals = kind_of<E> == NumberKind::real || kind_of<E> == NumberKind::literal;
 
 }  // namespace detail
 

@@ -25,7 +25,7 @@ template <class T, Spread S>
 struct Strided {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = true;
-  static constexpr Kind kind = kind_of_element<T>;
+  static constexpr NumberKind kind = kind_of_element<T>;
   const T* data = nullptr;
   index_t width = 0;  ///< distance between rows, in elements
 
@@ -35,7 +35,7 @@ struct Strided {
       return at.load(data + at.row * width + at.col);
     else if constexpr (S == Spread::row)
       return at.load(data + at.col);
-    else if constexpr (kind == Kind::boolean)
+    else if constexpr (kind == NumberKind::boolean)
       return at.truth(data[at.row]);
     else
       return at.splat(static_cast<compute_t<T>>(data[at.row]));
@@ -52,7 +52,7 @@ struct Leaf {
   using shape = S;
   using view_type = View<const T, S, Memory, Stride, Outer>;
   static constexpr bool pointwise = true;
-  static constexpr Kind kind = kind_of_element<T>;
+  static constexpr NumberKind kind = kind_of_element<T>;
   static constexpr bool flat = view_type::dense;  ///< element i is data[i]: a pass may walk over one long row
   /// Where its rows lie beside rows of the shape Root.
   template <class Root>
@@ -88,7 +88,7 @@ template <class T>
 struct Scalar {
   using shape = Shape<>;
   static constexpr bool pointwise = true;
-  static constexpr Kind kind = std::is_integral_v<T> ? Kind::literal : Kind::real;
+  static constexpr NumberKind kind = std::is_integral_v<T> ? NumberKind::literal : NumberKind::real;
   T value = 0;
 
   [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }

@@ -35,7 +35,7 @@ struct Map1 {
   using shape = typename A::shape;
   static constexpr bool pointwise = A::pointwise;
   using kinds = detail::Kinds<F, kind_of<A>>;
-  static constexpr Kind kind = kinds::result;
+  static constexpr NumberKind kind = kinds::result;
   A a;
 
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return a.tokens(); }
@@ -67,7 +67,7 @@ struct Map2 {
   using shape = detail::broadcast_t<typename A::shape, typename B::shape>;
   static constexpr bool pointwise = A::pointwise && B::pointwise;
   using kinds = detail::Kinds<F, kind_of<A>, kind_of<B>>;
-  static constexpr Kind kind = kinds::result;
+  static constexpr NumberKind kind = kinds::result;
   A a;
   B b;
 
@@ -98,7 +98,7 @@ struct Map3 {
   using shape = detail::broadcast_t<detail::broadcast_t<typename A::shape, typename B::shape>, typename C::shape>;
   static constexpr bool pointwise = A::pointwise && B::pointwise && C::pointwise;
   using kinds = detail::Kinds<F, kind_of<A>, kind_of<B>, kind_of<C>>;
-  static constexpr Kind kind = kinds::result;
+  static constexpr NumberKind kind = kinds::result;
   A a;
   B b;
   C c;

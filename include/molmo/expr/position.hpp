@@ -18,7 +18,7 @@ struct RowIndex {
   using shape = Shape<>;
   static constexpr bool pointwise = true;
   static constexpr bool reads_position = true;
-  static constexpr Kind kind = Kind::integer;
+  static constexpr NumberKind kind = NumberKind::integer;
 
   [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
   template <class At>
@@ -39,7 +39,7 @@ struct ColumnIndex {
   using shape = Shape<>;
   static constexpr bool pointwise = true;
   static constexpr bool reads_position = true;
-  static constexpr Kind kind = Kind::integer;
+  static constexpr NumberKind kind = NumberKind::integer;
 
   [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
   template <class At>
@@ -72,7 +72,7 @@ inline namespace MOLMO_ISA {
 template <Shaped Ids>
 [[nodiscard]] constexpr auto one_hot(Ids&& ids) {
   using X = leaf_t<Ids>;
-  static_assert(kind_of<X> == Kind::integer && X::shape::rank == 1 && X::shape::dynamic,
+  static_assert(kind_of<X> == NumberKind::integer && X::shape::rank == 1 && X::shape::dynamic,
                 "molmo: one_hot(ids): ids are integers, one per token: Shape<dyn>");
   return column_index == leaf(std::forward<Ids>(ids));
 }

@@ -143,7 +143,7 @@ concept OnePass = requires { R::identity; };
 
 /// What R gives: a real number, or truth.
 template <class R>
-inline constexpr Kind kind_of_reduction = requires { R::truth; } ? Kind::boolean : Kind::real;
+inline constexpr NumberKind kind_of_reduction = requires { R::truth; } ? NumberKind::boolean : NumberKind::real;
 
 /// The number that R makes of n elements.
 template <class R, class Pass>

@@ -8,7 +8,7 @@
 namespace molmo::inline v0::detail {
 
 template <class E>
-inline constexpr bool are_ids = kind_of<E> == Kind::integer && E::shape::rank == 1;
+inline constexpr bool are_ids = kind_of<E> == NumberKind::integer && E::shape::rank == 1;
 
 template <class E>
 [[nodiscard]] index_t count_of_ids(const E& ids) {

@@ -19,7 +19,7 @@ template <class R, class E>
 struct OpenRow {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = false;
-  static constexpr Kind kind = kind_of_reduction<R>;
+  static constexpr NumberKind kind = kind_of_reduction<R>;
   E a;
   index_t cols;
   RowPlaces of;
@@ -38,7 +38,7 @@ template <class R, class E>
 struct RowNumber {
   using shape = Shape<>;  // erased
   static constexpr bool pointwise = false;
-  static constexpr Kind kind = kind_of_reduction<R>;
+  static constexpr NumberKind kind = kind_of_reduction<R>;
   E a;
   index_t cols;
   RowPlaces of;
@@ -48,7 +48,7 @@ struct RowNumber {
 
   template <class At>
   MOLMO_INLINE value_t<kind, At> eval(const At& at) const {
-    if constexpr (kind == Kind::boolean)
+    if constexpr (kind == NumberKind::boolean)
       return at.truth(value != 0);
     else if constexpr (std::is_same_v<typename At::value, double>)
       return value;

@@ -46,7 +46,7 @@ template <class R, class E>
 struct RowReduction {
   using reduction = R;
   static constexpr const char* name = R::name;  // in formulas
-  static constexpr Kind kind = kind_of_reduction<R>;
+  static constexpr NumberKind kind = kind_of_reduction<R>;
   using shape = typename OnePerRow<typename E::shape>::type;
   static constexpr bool pointwise = false;
   E a;

@@ -39,7 +39,7 @@ struct Transposed {
   static_assert(is_element<T>, "molmo: transpose(x) reads what an expression reads: reals, integers and bool");
   using shape = detail::shape_of<detail::SwapLast<S>>;
   static constexpr bool pointwise = true;
-  static constexpr Kind kind = kind_of_element<T>;
+  static constexpr NumberKind kind = kind_of_element<T>;
   static constexpr bool flat = false;
   static constexpr bool moves = true;  ///< element (r, c) is not read at (r, c): the target lies apart
   template <class Root>

@@ -42,7 +42,7 @@ struct where_f {
 
 template <class C, class A, class B>
 [[nodiscard]] constexpr auto choose(const C& c, const A& a, const B& b) {
-  if constexpr (kind_of<A> == Kind::boolean || kind_of<B> == Kind::boolean)
+  if constexpr (kind_of<A> == NumberKind::boolean || kind_of<B> == NumberKind::boolean)
     return combine<where_f>(as_condition(c), as_condition(a), as_condition(b));
   else
     return combine<where_f>(as_condition(c), a, b);
