@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RoPE: frequencies, tables and rotations against transformers (tests/data/golden/rope), and the properties of a
 // rotation.
+#include <molmo/core/views.hpp>
 #include <molmo/ops/rope/frequencies.hpp>
 #include <molmo/ops/rope/rope.hpp>
 #if MOLMO_HAS_XSIMD
@@ -186,3 +187,51 @@ TEST_CASE("rope on Xsimd: every head size, other layouts of the result, in place
   for (const int threads : {2, 3, 8}) REQUIRE_SAME_BITS(run(threads), one);
 }
 #endif
+
+TEST_CASE("rope: the statement rotates heads wherever they lie, in place, too") {
+  Random random(31);
+  const index_t n = 7;
+  Tensor<float, dyn, 96> qkv{n}, before{n};  // 3 heads of 16 as queries, 2 as keys, 16 columns more
+  Tensor<float, dyn, 8> cosines{n}, sines{n};
+  for (index_t i = 0; i < qkv.size(); ++i) before[i] = random.number();
+  for (index_t i = 0; i < cosines.size(); ++i) cosines[i] = random.number(), sines[i] = random.number();
+  const auto check = [&](const auto& ctx) {
+    on(ctx, qkv) = before;
+    const auto q = heads<3>(columns<0, 48>(qkv));
+    const auto k = heads<2>(columns<48, 32>(qkv));
+    Tensor<float, dyn, 3, 16> elsewhere{n};
+    on(ctx, elsewhere) = rope(q, cosines, sines);
+    on(ctx, q) = rope(q, cosines, sines);
+    on(ctx, head(k, 1)) = rope(head(k, 1), cosines, sines);
+    for (index_t t = 0; t < n; ++t)
+      for (index_t c = 0; c < 96; ++c) {
+        const index_t i = c % 8, first = c / 16 * 16 + i;
+        const double low = before(t, first), high = before(t, first + 8), cos = cosines(t, i), sin = sines(t, i);
+        const double rotated = c % 16 < 8 ? low * cos - high * sin : high * cos + low * sin;
+        const bool is_rotated = c < 48 || (c >= 64 && c < 80);
+        const double want = is_rotated ? rotated : static_cast<double>(before(t, c));
+        // Two products and a sum of numbers below 1, each rounded: 3 * 2^-24 at most.
+        REQUIRE(std::fabs(static_cast<double>(qkv(t, c)) - want) <= (is_rotated ? 2e-7 : 0));
+        if (c < 48) REQUIRE(elsewhere[t * 48 + c] == qkv(t, c));
+      }
+  };
+  check(Reference());
+#if MOLMO_HAS_XSIMD
+  check(Xsimd());
+  check(Xsimd(3));
+#endif
+}
+
+TEST_CASE("rope: tokens that differ and targets that overlap are refused before anything is written") {
+  Tensor<float, dyn, 16> x{6}, y{5};
+  Tensor<float, dyn, 8> cosines{6}, sines{6}, few{5};
+  const Reference cpu;
+  CHECK_THROWS_AS(on(cpu, y) = rope(x, cosines, sines), contract_error);
+  CHECK_THROWS_AS(on(cpu, x) = rope(x, few, few), contract_error);
+  CHECK_THROWS_AS(on(cpu, slice(x, 1, 5)) = rope(slice(x, 0, 5), few, few), contract_error);
+  CHECK_THROWS_AS((on(cpu, reshape<Shape<dyn, 16>>(cosines)) = rope(slice(x, 0, 3), slice(cosines, 0, 3), slice(sines, 0, 3))),
+                  contract_error);
+  const View<float, Shape<dyn, 16>> none(nullptr, 0);
+  const View<float, Shape<dyn, 8>> no_table(nullptr, 0);
+  on(cpu, none) = rope(none, no_table, no_table);
+}
