@@ -19,8 +19,9 @@ struct TensorOf<T, Shape<D...>> {
 };
 /// What the elements of E are where nobody says.
 template <class E>
-using natural_t = std::conditional_t<kind_of<E> == NumberKind::boolean, bool,
-                                     std::conditional_t<kind_of<E> == NumberKind::integer, std::int64_t, pass_t<float, E>>>;
+using natural_t =
+    std::conditional_t<kind_of<E> == NumberKind::boolean, bool,
+                       std::conditional_t<kind_of<E> == NumberKind::integer, std::int64_t, pass_t<float, E>>>;
 
 }  // namespace detail
 

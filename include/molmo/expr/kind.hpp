@@ -25,8 +25,8 @@ enum class NumberKind : unsigned char {
 /// The kind of elements of type T.
 template <class T>
 inline constexpr NumberKind kind_of_element = std::is_same_v<T, bool> ? NumberKind::boolean
-                                        : is_integer<T>         ? NumberKind::integer
-                                                                : NumberKind::real;
+                                              : is_integer<T>         ? NumberKind::integer
+                                                                      : NumberKind::real;
 
 namespace detail {
 
@@ -113,9 +113,9 @@ struct Kinds {
       (!numbers && takes<F> != Takes::reals && takes<F> != Takes::integers && takes<F> != Takes::numbers);
 
   static constexpr NumberKind operands = has<NumberKind::real>      ? NumberKind::real
-                                   : has<NumberKind::integer> ? NumberKind::integer
-                                   : has<NumberKind::boolean> ? NumberKind::boolean
-                                                        : NumberKind::literal;
+                                         : has<NumberKind::integer> ? NumberKind::integer
+                                         : has<NumberKind::boolean> ? NumberKind::boolean
+                                                                    : NumberKind::literal;
   static constexpr NumberKind result = [] {
     if constexpr (requires { F::result; })
       return F::result;
@@ -142,7 +142,8 @@ MOLMO_INLINE decltype(auto) as(const At& at) {
 /// The same position for what is stored as T.
 template <class T, class At>
 MOLMO_INLINE decltype(auto) as_stored(const At& at) {
-  return as<is_integer<T> ? NumberKind::integer : NumberKind::literal>(at);
+  constexpr NumberKind kind = is_integer<T> ? NumberKind::integer : NumberKind::literal;
+  return as<kind>(at);
 }
 
 /// What an expression of kind K gives at a position: a number or a register, Integers, a bool or a register's mask.

@@ -229,8 +229,9 @@ TEST_CASE("rope: tokens that differ and targets that overlap are refused before 
   CHECK_THROWS_AS(on(cpu, y) = rope(x, cosines, sines), contract_error);
   CHECK_THROWS_AS(on(cpu, x) = rope(x, few, few), contract_error);
   CHECK_THROWS_AS(on(cpu, slice(x, 1, 5)) = rope(slice(x, 0, 5), few, few), contract_error);
-  CHECK_THROWS_AS((on(cpu, reshape<Shape<dyn, 16>>(cosines)) = rope(slice(x, 0, 3), slice(cosines, 0, 3), slice(sines, 0, 3))),
-                  contract_error);
+  CHECK_THROWS_AS(
+      (on(cpu, reshape<Shape<dyn, 16>>(cosines)) = rope(slice(x, 0, 3), slice(cosines, 0, 3), slice(sines, 0, 3))),
+      contract_error);
   const View<float, Shape<dyn, 16>> none(nullptr, 0);
   const View<float, Shape<dyn, 8>> no_table(nullptr, 0);
   on(cpu, none) = rope(none, no_table, no_table);

@@ -102,8 +102,8 @@ inline constexpr bool enable_statement<detail::Rope<X, C>> = true;
 
 inline namespace MOLMO_ISA {
 
-/// Statement: the heads of x, floats [n, heads, d] or [n, d], rotated by the tables of their positions, cosines and sines
-/// [n, d / 2] (rope_table). The target is shaped like x and may be x. Borrows all three.
+/// Statement: the heads of x, floats [n, heads, d] or [n, d], rotated by the tables of their positions, cosines and
+/// sines [n, d / 2] (rope_table). The target is shaped like x and may be x. Borrows all three.
 template <class X, class C, class S>
 [[nodiscard]] auto rope(X&& x MOLMO_LIFETIMEBOUND, C&& cosines MOLMO_LIFETIMEBOUND, S&& sines MOLMO_LIFETIMEBOUND) {
   const auto xs = detail::borrow(std::forward<X>(x));
@@ -118,6 +118,6 @@ template <class X, class C, class S>
     return detail::Rope<XV, CV>{xs, cs, ss};
 }
 
-}  // inline namespace MOLMO_ISA
+}  // namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0
