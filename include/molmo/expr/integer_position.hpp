@@ -10,7 +10,7 @@ namespace detail::inline MOLMO_ISA {
 
 // Neighbours of a position whose values are V.
 template <class V>
-constexpr int neighbours() {
+MOLMO_HD constexpr int neighbours() {
   if constexpr (std::is_arithmetic_v<V>)
     return 1;
   else
