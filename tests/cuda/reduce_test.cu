@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reductions on the GPU against double arithmetic; twice the same bits; errors as values. Needs a GPU.
 #include <molmo/cuda.cuh>
+#include <molmo/expr/where.hpp>
 
 #include "expr/fixtures.hpp"
 #include "support/approx.hpp"
@@ -101,7 +102,7 @@ void check_row_operands(const Cuda& cuda, index_t rows) {
   or_throw(copy(cuda, dx, rows_of<D>(x)));
   or_throw(copy(cuda, dw, View<float, Shape<D>>(w.data())));
   on(cuda, dy) = dx * rsqrt(mean(dx * dx) + 1e-5) * dw - variance(dx);
-  on(cuda, ds) = log_sum_exp(dx - mean(dx)) * any(dx) + min_of(dx);
+  on(cuda, ds) = where(any(dx), log_sum_exp(dx - mean(dx)), 0) + min_of(dx);
   or_throw(copy(cuda, rows_of<D>(y), dy));
   or_throw(copy(cuda, s.tokens(), ds));
   or_throw(cuda.synchronize());
