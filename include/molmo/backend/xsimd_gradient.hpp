@@ -12,21 +12,28 @@ namespace molmo::inline v0 {
 namespace detail::inline MOLMO_ISA {
 
 // Columns [begin, end) of row `row`, the first target of which is y[0], and so on.
-template <class V, class Walk, class... T>
-void gradient_row(const Walk& expression, index_t row, index_t begin, index_t end, T*... y) {
+template <class V, bool InOrder, class Walk, class... T>
+void gradient_columns(const Walk& expression, index_t row, index_t begin, index_t end, T*... y) {
   const Walk walk = expression;  // a copy that no store can change, so that it stays in registers
   index_t c = begin;
   for (; c + V::size <= end; c += V::size) {
-    const auto found = walk.walk(LanesAt<V>{row, c, V{}});
+    const auto found = walk.template walk<InOrder>(LanesAt<V>{row, c, V{}});
     int k = 0;
     (found.sum[k++].store(y + c), ...);
   }
   if (c < end) {
     const int count = static_cast<int>(end - c);
-    const auto found = walk.walk(TailAt<V>{row, c, count, V{}});
+    const auto found = walk.template walk<InOrder>(TailAt<V>{row, c, count, V{}});
     int k = 0;
     (found.sum[k++].store(y + c, count), ...);
   }
+}
+template <class V, class Walk, class... T>
+void gradient_row(const Walk& walk, index_t row, index_t begin, index_t end, T*... y) {
+  if constexpr (Walk::operands == sizeof...(T)) {
+    if (walk.in_order()) return gradient_columns<V, true>(walk, row, begin, end, y...);
+  }
+  gradient_columns<V, false>(walk, row, begin, end, y...);
 }
 
 }  // namespace detail::inline MOLMO_ISA

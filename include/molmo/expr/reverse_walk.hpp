@@ -31,8 +31,8 @@ template <class F, class A>
 inline constexpr int erased_leaves<Held<F, A>> = erased_leaves<A>;
 
 /// The gradients that a walk collects, one for each X, an erased operand; sink_of[i] says for which of them operand i
-/// of the expression counts, -1 for none.
-template <class V, class... X>
+/// of the expression counts, -1 for none. InOrder: operand i counts for X number i, known while compiling.
+template <bool InOrder, class V, class... X>
 struct Sinks {
   const int* sink_of;
   V sum[sizeof...(X)];
@@ -43,10 +43,14 @@ struct Sinks {
   }
   template <class Leaf>
   static constexpr bool takes = (std::is_same_v<Leaf, X> || ...);
-  template <class Leaf>
-  MOLMO_INLINE void add(int leaf, V g) {
-    int k = 0;
-    ((std::is_same_v<Leaf, X> ? add_if(sink_of[leaf] == k, sum[k], g) : void(), ++k), ...);
+  template <class Leaf, int Number>
+  MOLMO_INLINE void add(V g) {
+    if constexpr (InOrder) {
+      sum[Number] = sum[Number] + g;
+    } else {
+      int k = 0;
+      ((std::is_same_v<Leaf, X> ? add_if(sink_of[Number] == k, sum[k], g) : void(), ++k), ...);
+    }
   }
 
  private:
@@ -93,7 +97,7 @@ struct Walked {
   MOLMO_INLINE const auto& argument(const E&) const { return value; }
   template <int First, class G>
   MOLMO_INLINE void pull(const E&, const G& g, S& sinks) const {
-    if constexpr (reaches<E, At, S>) sinks.template add<E>(First, g);
+    if constexpr (reaches<E, At, S>) sinks.template add<E, First>(g);
   }
 };
 
