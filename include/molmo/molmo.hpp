@@ -20,6 +20,7 @@
 #include <molmo/expr/cumsum.hpp>
 #include <molmo/expr/eval.hpp>
 #include <molmo/expr/gather.hpp>
+#include <molmo/expr/gradient.hpp>
 #include <molmo/expr/position.hpp>
 #include <molmo/expr/reduce.hpp>
 #include <molmo/expr/remainder.hpp>
