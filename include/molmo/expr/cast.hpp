@@ -11,8 +11,6 @@
 
 #include <molmo/expr/where.hpp>
 
-#include <limits>
-
 namespace molmo::inline v0 {
 namespace detail {
 
@@ -21,9 +19,10 @@ inline namespace MOLMO_ISA {
 /// x as a T: truncated toward zero, the nearest T where it is outside, 0 for NaN.
 template <class T, class F>
 MOLMO_INLINE constexpr std::int64_t truncated(F x) {
-  constexpr auto least = static_cast<std::int64_t>((std::numeric_limits<T>::min)());
-  constexpr auto most = static_cast<std::int64_t>((std::numeric_limits<T>::max)());
-  constexpr F beyond = static_cast<F>(most / 2 + 1) * 2;  // most + 1, a power of 2
+  constexpr std::int64_t half = std::int64_t{1} << (8 * sizeof(T) - (std::is_signed_v<T> ? 2 : 1));
+  constexpr std::int64_t most = half - 1 + half;  // (std::numeric_limits is not for the device)
+  constexpr std::int64_t least = std::is_signed_v<T> ? -most - 1 : 0;
+  constexpr F beyond = static_cast<F>(half) * 2;  // most + 1, a power of 2
   if (x != x) return 0;
   if (x >= beyond) return most;
   if (x <= static_cast<F>(least)) return least;
