@@ -311,7 +311,7 @@ void attention(const Xsimd<Arch>& cpu, const AttentionOperands& a, const M& mask
   const auto memory = cpu.scratch();
   if (!memory || a.q.width > AttentionSplit::most_head_dim || a.v.width > AttentionSplit::most_head_dim)
     return attention(static_cast<const Reference&>(cpu), a, mask, edit_of_scores);
-  const auto edit = edit_of_scores.template erased<detail::ScoreRoot>();
+  const auto edit = edit_of_scores.template erased<detail::score_walk_t<S>>();
   const index_t units = work.cut.units * a.k.heads;
   const bool worth_it = units > 1 && a.q.tokens * a.q.heads * a.q.width * a.k.tokens >= 65536;
   cpu.share(units, worth_it, [&](int part, int parts, int worker) {

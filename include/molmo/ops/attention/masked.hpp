@@ -48,7 +48,7 @@ template <Mask M, Expr S>
 void attention(const Reference&, const AttentionOperands& a, const M& mask, const S& edit_of_scores) {
   detail::check_score<S>();
   detail::check_attention(a);
-  const auto edit = edit_of_scores.template erased<detail::ScoreRoot>();
+  const auto edit = edit_of_scores.template erased<detail::score_walk_t<S>>();
   constexpr double nothing = -std::numeric_limits<double>::infinity();
   for (index_t i = 0; i < a.q.tokens; ++i)
     for (index_t h = 0; h < a.q.heads; ++h) {

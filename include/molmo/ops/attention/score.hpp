@@ -194,12 +194,26 @@ inline void alibi_slopes(index_t heads, float* slopes) {
 
 namespace detail {
 
-struct ScoreRoot {};  // the shape that stands for [queries, keys] where expressions are erased
+// The shape that edits are walked over: rows are queries, columns are keys, as far as the tensors of E tell.
+template <class S>
+constexpr auto score_walk() {
+  if constexpr (S::rank == 2)
+    return S{};
+  else if constexpr (S::rank == 1 && !S::dynamic)
+    return Shape<dyn, S::cols>{};
+  else
+    return Shape<dyn, 1>{};
+}
+template <class E>
+using score_walk_t = decltype(score_walk<typename E::shape>());
 
 template <class E>
 constexpr void check_score() {
   static_assert(acc_use<E> != AccUse::yes,
                 "molmo: acc is what a matmul is about to store; in attend(q, k, v).score(...) the element is `score`");
+  static_assert(E::shape::rank <= 2,
+                "molmo: .score(e): tensors in e have a row per query and a column per key; a matrix for each head is "
+                "score_bias(data, query_distance, head_distance)");
   static_assert(E::pointwise, "molmo: .score(e) reads e score by score; e moves indices, so store it first");
 }
 
