@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Score edits against formulas written here, on Reference and Xsimd, over a cache and tensors.
+#include <molmo/expr/formula.hpp>
+#include <molmo/expr/where.hpp>
 #include <molmo/ops/attention/masked.hpp>
 #include <molmo/ops/attention/t5_bias.hpp>
 #if MOLMO_HAS_XSIMD
@@ -47,6 +49,8 @@ TEST_CASE("score edits: every leaf, and functions of the language") {
       check(p, softcap(score, 1.5), [](double x, index_t, index_t, index_t, index_t) { return 1.5 * std::tanh(x / 1.5); });
       check(p, score * 0.25f - exp(-square(score)),
             [](double x, index_t, index_t, index_t, index_t) { return 0.25 * x - std::exp(-x * x); });
+      check(p, where(key_position < query_position - 5, score * 2, score),
+            [](double x, index_t, index_t q, index_t k, index_t) { return k < q - 5 ? 2 * x : x; });
       std::vector<float> slopes(6);
       alibi_slopes(6, slopes.data());
       check(p, alibi(slopes.data()), [&](double x, index_t, index_t q, index_t k, index_t h) {
@@ -106,4 +110,8 @@ TEST_CASE("score edits: the slopes of ALiBi are those of the paper") {
   CHECK(s[7] == std::exp2(-8.0f));
   CHECK(s[8] == std::exp2(-0.5f));
   CHECK(s[11] == std::exp2(-3.5f));
+}
+
+TEST_CASE("score edits are written as their formulas") {
+  CHECK(formula(softcap(score, 50) + key_position) == "softcap(score, 50) + key_position");
 }
