@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The statement attend(q, k, v): what it says reaches the operands, on Reference and Xsimd; sizes are compared.
+#include <molmo/core/views.hpp>
 #include <molmo/ops/attention/attend.hpp>
 #if MOLMO_HAS_XSIMD
 #include <molmo/cpu.hpp>
@@ -114,4 +115,33 @@ TEST_CASE("attend: static tokens, a cache as wide as the queries, and tokens tha
   CHECK_THROWS_AS((on(ctx, x) = attend(x, z, z)), contract_error);  // o over q
   Tensor<float, dyn, 2> l{2};
   CHECK_THROWS_AS(attend(x, z, z).lse(l), contract_error);
+}
+
+TEST_CASE("attend: heads that are columns of wider rows, as a fused projection leaves them") {
+  Random random(3);
+  constexpr index_t width = (H + 2 * G) * D;
+  Tensor<float, dyn, width> qkv{9};
+  for (index_t i = 0; i < qkv.size(); ++i) qkv[i] = random.number();
+  Tensor<float, dyn, H, D> q{9}, expected{9};
+  Tensor<float, dyn, G, D> k{9}, v{9};
+  Tensor<float, dyn, H * D + 4> wide{9};
+  const auto compare = [&](const auto& ctx) {
+    const auto qs = heads<H>(columns<0, H * D>(qkv));
+    const auto ks = heads<G>(columns<H * D, G * D>(qkv));
+    const auto vs = heads<G>(columns<H * D + G * D, G * D>(qkv));
+    on(ctx, q) = qs;
+    on(ctx, k) = ks;
+    on(ctx, v) = vs;
+    on(ctx, wide) = 7;
+    on(ctx, expected) = attend(q, k, v).where(causal);
+    on(ctx, heads<H>(columns<4, H * D>(wide))) = attend(qs, ks, vs).where(causal);
+    for (index_t t = 0; t < 9; ++t) {
+      for (index_t c = 0; c < 4; ++c) REQUIRE(wide(t, c) == 7);
+      for (index_t c = 0; c < H * D; ++c) REQUIRE(wide(t, 4 + c) == expected[t * H * D + c]);
+    }
+  };
+  compare(Reference{});
+#if MOLMO_HAS_XSIMD
+  compare(Xsimd<>(2));
+#endif
 }

@@ -47,10 +47,10 @@ struct HeadShape<Shape<N, H, D>> {
   static constexpr index_t tokens = N, heads = H, width = D;
 };
 
-template <class T, class S>
-constexpr HeadRows<T> head_rows(const View<T, S, Host>& x) {
+template <class T, class S, index_t R, index_t O>
+constexpr HeadRows<T> head_rows(const View<T, S, Host, R, O>& x) {
   using H = HeadShape<S>;
-  return HeadRows<T>::dense(x.data, x.rows() / H::heads, H::heads, H::width);
+  return {x.data, x.rows() / H::heads, H::heads, H::width, x.outer(), x.stride()};
 }
 
 // Are these shapes of queries, keys and values?
@@ -121,8 +121,8 @@ struct Attend {
     return other;
   }
 
-  template <class Ctx, class SY>
-  void run(const Ctx& ctx, View<float, SY> y) const {
+  template <class Ctx, class SY, index_t R, index_t O>
+  void run(const Ctx& ctx, const View<float, SY, Host, R, O>& y) const {
     using Y = HeadShape<SY>;
     if constexpr (!Y::ok) {
       [[maybe_unused]] attend_output_mismatch<SY, Output> wrong;
