@@ -233,8 +233,11 @@ auto weight(W&& w) {
   return Weight<typename V::shape>(v);
 }
 
+// The epilogue of a product that has none yet. (A struct: nvcc puts the meaning of an alias in its place too early.)
 template <class SW>
-using AccOfTarget = Acc;
+struct NoEpilogue {
+  using type = Acc;
+};
 
 template <index_t X, index_t W>
 constexpr void check_inner() {
@@ -248,9 +251,9 @@ auto matmul_of(const V& x, const Weight<SW>&... w) {
   static_assert(V::even && std::is_same_v<typename V::memory, Host>,
                 "molmo: matmul(x, w): the rows of x are evenly apart in host memory; store x first");
   (check_inner<SX::cols, SW::cols>(), ...);
-  return Matmul<SX, WeightShapes<SW...>, Epilogues<AccOfTarget<SW>...>, NoMore>(
-      Rows{x.data, x.rows(), SX::cols, x.stride()}, {w.matrix()...}, List<AccOfTarget<SW>...>(AccOfTarget<SW>{}...),
-      NoMore{});
+  using Made = Matmul<SX, WeightShapes<SW...>, Epilogues<typename NoEpilogue<SW>::type...>, NoMore>;
+  return Made(Rows{x.data, x.rows(), SX::cols, x.stride()}, {w.matrix()...},
+              List<typename NoEpilogue<SW>::type...>(typename NoEpilogue<SW>::type{}...), NoMore{});
 }
 
 }  // namespace detail::inline MOLMO_ISA
