@@ -104,7 +104,8 @@ TEST_CASE("cast to 16 bits rounds and goes on in float; integers to fewer bits k
   Numbers<float> x(n, 62), y(n), z(n);
   Numbers<double> wide(n), narrowed(n);
   Numbers<std::int32_t> ids(n), low(n);
-  for (index_t i = 0; i < n; ++i) ids[i] = static_cast<std::int32_t>(i * 99991 - 700000), wide[i] = 1.0 / static_cast<double>(i + 3);
+  for (index_t i = 0; i < n; ++i)
+    ids[i] = static_cast<std::int32_t>(i * 99991 - 700000), wide[i] = 1.0 / static_cast<double>(i + 3);
   fixtures::for_each_kind_of_backend([&](const auto& cpu) {
     on(cpu, y.tokens()) = cast<bf16>(x.tokens()) - x.tokens();
     on(cpu, z.tokens()) = cast<f16>(ids.tokens());

@@ -81,8 +81,7 @@ TEST_CASE("tokens after tokens") {
   fixtures::for_each_backend([&](const auto& cpu) {
     on(cpu, y.tokens<21>()) = concat_tokens(a.tokens<21>(), -b.tokens<21>(), c.tokens<21>());
     index_t wrong = 0;
-    for (index_t k = 0; k < y.size(); ++k)
-      wrong += y[k] != (k < 63 ? a[k] : k < 84 ? -b[k - 63] : c[k - 84]);
+    for (index_t k = 0; k < y.size(); ++k) wrong += y[k] != (k < 63 ? a[k] : k < 84 ? -b[k - 63] : c[k - 84]);
     CHECK(wrong == 0);
   });
 }
@@ -94,10 +93,9 @@ TEST_CASE("an operand that overlaps the target or has other tokens is refused, a
     CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = concat(a.tokens<4>(), y.tokens<4>().slice(0, 4)); }), "overlaps"));
     CHECK(has(refusal([&] { on(cpu, y.tokens<8>()) = concat(a.tokens<4>(), b.tokens<4>()); }), "tokens"));
     CHECK(has(refusal([&] { on(cpu, y.tokens<4>()) = concat_tokens(a.tokens<4>(), b.tokens<4>()); }), "tokens"));
-    CHECK(has(refusal([&] {
-                on(cpu, y.tokens<4>().slice(0, 7)) = concat_tokens(b.tokens<4>(), y.tokens<4>().slice(0, 4));
-              }),
-              "overlaps"));
+    CHECK(has(
+        refusal([&] { on(cpu, y.tokens<4>().slice(0, 7)) = concat_tokens(b.tokens<4>(), y.tokens<4>().slice(0, 4)); }),
+        "overlaps"));
     CHECK(y.same_bits(before));
   });
 }

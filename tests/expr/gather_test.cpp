@@ -72,10 +72,9 @@ TEST_CASE("gather is an operand: sums, columns of single numbers, ids that are c
   for (index_t i = 0; i < 11; ++i) flags[i] = i % 3 == 0;
   for (index_t t = 0; t < n; ++t) position[t] = t + (std::int64_t{1} << 40);
   fixtures::for_each_backend([&](const auto& cpu) {
-    on(cpu, y.tokens<21>()) = x.tokens<21>() * gather(scale.fixed<11>(), ids.tokens()) +
-                              gather(table.fixed<11, 21>(), ids.tokens()) +
-                              where(gather(flags.tokens(), ids.tokens()),
-                                    gather(places.fixed<4, 21>(), position.tokens() % 4), 0);
+    on(cpu, y.tokens<21>()) =
+        x.tokens<21>() * gather(scale.fixed<11>(), ids.tokens()) + gather(table.fixed<11, 21>(), ids.tokens()) +
+        where(gather(flags.tokens(), ids.tokens()), gather(places.fixed<4, 21>(), position.tokens() % 4), 0);
     index_t wrong = 0;
     for (index_t t = 0; t < n; ++t)
       for (index_t c = 0; c < 21; ++c) {

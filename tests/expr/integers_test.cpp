@@ -53,8 +53,8 @@ TEST_CASE("+ - * and - wrap; / and % truncate; by zero the quotient is 0 and the
       for (index_t i = 0; i < n; ++i) {
         const __int128 p = a[i], q = b[i];
         wrong += sum[i] != wrap(p + q) || difference[i] != wrap(p - q);
-        wrong += product[i] != wrap(static_cast<__int128>(static_cast<unsigned __int128>(p) *
-                                                          static_cast<unsigned __int128>(q)));
+        wrong += product[i] !=
+                 wrap(static_cast<__int128>(static_cast<unsigned __int128>(p) * static_cast<unsigned __int128>(q)));
         wrong += ratio[i] != (q == 0 ? 0 : wrap(p / q)) || rest[i] != (q == 0 ? a[i] : wrap(p % q));
         wrong += negative[i] != wrap(-p) || magnitude[i] != wrap(p < 0 ? -p : p);
         wrong += mixed[i] != wrap((p > q ? p - q : q - p) + 3'000'000'000'000'000'001);

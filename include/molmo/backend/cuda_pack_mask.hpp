@@ -56,9 +56,7 @@ struct PackMask {
   MOLMO_INLINE friend PackMask operator&&(const PackMask& a, const PackMask& b) {
     return of(detail::and_f{}, a.v, b.v);
   }
-  MOLMO_INLINE friend PackMask operator||(const PackMask& a, const PackMask& b) {
-    return of(detail::or_f{}, a.v, b.v);
-  }
+  MOLMO_INLINE friend PackMask operator||(const PackMask& a, const PackMask& b) { return of(detail::or_f{}, a.v, b.v); }
   MOLMO_INLINE friend PackMask operator!(const PackMask& a) { return a != broadcast(true); }
   MOLMO_INLINE friend PackMask operator==(const PackMask& a, const PackMask& b) {
     return of(detail::equal_f{}, a.v, b.v);

@@ -162,8 +162,9 @@ inline namespace MOLMO_ISA {
 /// e as numbers of type T, one of the element types.
 template <class T, Shaped A>
 [[nodiscard]] constexpr auto cast(A&& a) {
-  static_assert(is_element<T>, "molmo: cast<T>(e): T is float, double, bf16, f16, bool or an integer that expressions "
-                               "read (std::int8_t ... std::int64_t, std::uint8_t)");
+  static_assert(is_element<T>,
+                "molmo: cast<T>(e): T is float, double, bf16, f16, bool or an integer that expressions "
+                "read (std::int8_t ... std::int64_t, std::uint8_t)");
   return detail::map<detail::cast_f<T>>(leaf(std::forward<A>(a)));
 }
 

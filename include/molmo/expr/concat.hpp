@@ -29,9 +29,9 @@ void check_part(const View<T, S, M>& y, const E& e) {
   static_assert(std::is_same_v<M, Host>, "molmo: concat works in host memory; on a GPU it is not there yet");
   static_assert(is_element<T>, "molmo: the target of concat is float, double, bf16, f16, bool or an integer");
   using Kept = Storable<T, kind_of<E>>;
-  static_assert(Kept::no_truth_as_number && Kept::no_number_as_truth && Kept::no_integer_as_real &&
-                    Kept::no_real_as_integer,
-                "molmo: concat: the operands and the target hold reals, or all integers, or all true and false");
+  static_assert(
+      Kept::no_truth_as_number && Kept::no_number_as_truth && Kept::no_integer_as_real && Kept::no_real_as_integer,
+      "molmo: concat: the operands and the target hold reals, or all integers, or all true and false");
   check_no_acc<E>();
   check_operands<M>(e);
   e.each_leaf([&](const auto& operand) {

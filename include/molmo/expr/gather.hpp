@@ -80,8 +80,7 @@ struct Gather {
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
     const auto id = detail::row_ids(ids);
-    return detail::GatheredRows<T, S::rank == 2, std::remove_const_t<decltype(id)>>{
-        table.data, distance(), id};
+    return detail::GatheredRows<T, S::rank == 2, std::remove_const_t<decltype(id)>>{table.data, distance(), id};
   }
   template <class F>
   constexpr void each_leaf(F&& f) const {
@@ -94,9 +93,7 @@ struct Gather {
  private:
   [[nodiscard]] constexpr index_t rows() const { return S::rank == 2 ? table.rows() : table.size(); }
   // From one row to the next: rows may lie apart.
-  [[nodiscard]] constexpr index_t distance() const {
-    return S::rank == 2 || S::dynamic ? table.stride() : index_t{1};
-  }
+  [[nodiscard]] constexpr index_t distance() const { return S::rank == 2 || S::dynamic ? table.stride() : index_t{1}; }
 };
 
 template <class V, class Ids>
@@ -113,8 +110,9 @@ template <Shaped Table, Shaped Ids>
   using L = leaf_t<Table>;
   using X = leaf_t<Ids>;
   if constexpr (!requires(const L& table_leaf) { table_leaf.view; }) {
-    static_assert(detail::never<L>, "molmo: gather(table, ids): the table is a tensor or a view; store what is "
-                                    "calculated first: on(ctx, t) = e, then use t");
+    static_assert(detail::never<L>,
+                  "molmo: gather(table, ids): the table is a tensor or a view; store what is "
+                  "calculated first: on(ctx, t) = e, then use t");
   } else {
     using V = decltype(L::view);
     static_assert(detail::are_ids<X>, "molmo: gather(table, ids): ids are integers, one per token: Shape<dyn>");

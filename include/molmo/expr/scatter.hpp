@@ -56,9 +56,9 @@ void check_and_scatter(const Ctx& ctx, How how, const View<T, S, M>& y, const Id
   static_assert(std::is_same_v<broadcast_t<typename E::shape, Root>, Root>,
                 "molmo: scatter(ctx, y, ids, x): x has one row per id, as wide as those of y");
   using Kept = Storable<T, kind_of<E>>;
-  static_assert(Kept::no_truth_as_number && Kept::no_number_as_truth && Kept::no_integer_as_real &&
-                    Kept::no_real_as_integer,
-                "molmo: scatter(ctx, y, ids, x): x and y hold reals, or both integers, or both true and false");
+  static_assert(
+      Kept::no_truth_as_number && Kept::no_number_as_truth && Kept::no_integer_as_real && Kept::no_real_as_integer,
+      "molmo: scatter(ctx, y, ids, x): x and y hold reals, or both integers, or both true and false");
   static_assert(!(std::is_same_v<How, AddTo> && std::is_same_v<T, bool>),
                 "molmo: scatter_add adds numbers; of true and false use scatter");
   check_no_acc<E>();
