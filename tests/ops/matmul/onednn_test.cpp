@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <thread>
+#include <atomic>
 #include <vector>
 
 using namespace molmo;
@@ -172,5 +173,37 @@ TEST_CASE("OneDnn: a long session with prompts of many lengths keeps the cache s
     on(cpu, y) = matmul(x, w);
     REQUIRE(worst_error(y, x, w) <= 1e-6 * static_cast<double>(k));
   }
+}
+
+namespace {
+
+/// Counts how often it hears of each column.
+struct Heard {
+  index_t grain;
+  std::atomic<int>* times;
+  std::atomic<int>* cut;  // units that were cut in two
+  template <class Ctx>
+  void operator()(const Ctx&, Range columns) const {
+    if (columns.begin % grain != 0 || columns.end % grain != 0) ++*cut;
+    for (index_t c = columns.begin; c < columns.end; ++c) ++times[c];
+  }
+};
+
+}  // namespace
+
+TEST_CASE("OneDnn: when_stored hears of every column once, in whole units, whether tiles hold whole units or not") {
+  constexpr index_t m = 80, k = 128, n = 528;  // enough for oneDNN
+  Tensor<float, dyn, k> x(m);
+  Tensor<float, n, k> w;
+  Tensor<float, dyn, n> y(m), z(m);
+  for (const index_t grain : {16, 48})
+    for (const int threads : {1, 3}) {
+      std::vector<std::atomic<int>> times(2 * n);
+      std::atomic<int> cut = 0;
+      const Heard heard{grain, times.data(), &cut};
+      on(OneDnn<>(threads), y, z) = matmul(x, w, w).when_stored(heard);
+      CHECK(cut == 0);
+      for (const auto& t : times) REQUIRE(t == 1);
+    }
 }
 #endif
