@@ -12,7 +12,7 @@
 #include <molmo/backend/xsimd.hpp>
 #include <molmo/ops/matmul/cpu_tile.hpp>
 #include <molmo/ops/matmul/cpu_unpack.hpp>
-#include <molmo/ops/matmul/product.hpp>
+#include <molmo/ops/matmul/matmul.hpp>
 
 namespace molmo::inline v0::detail::inline MOLMO_ISA {
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <molmo/backend/eigen.hpp>
-#include <molmo/ops/matmul/product.hpp>
+#include <molmo/ops/matmul/matmul.hpp>
 
 #include <algorithm>
 
