@@ -56,6 +56,11 @@ template <class S>
 constexpr index_t even_outer(index_t stride) {
   return stride == dyn ? dyn : stride * rows_per_entry<S>;
 }
+/// The same for a default argument: nvcc does not calculate a call there where S depends on a pack.
+template <class S, index_t Stride>
+struct EvenOuter {
+  static constexpr index_t value = even_outer<S>(Stride);
+};
 
 }  // namespace detail
 
@@ -63,7 +68,7 @@ constexpr index_t even_outer(index_t stride) {
 /// the one between entries of the first axis, in elements. The distance of the first axis may be `dyn`: then it is a
 /// number of the view.
 template <class T, class S, class Memory = Host, index_t Stride = detail::dense_stride<S>,
-          index_t Outer = detail::even_outer<S>(Stride)>
+          index_t Outer = detail::EvenOuter<S, Stride>::value>
 struct View : detail::TokenCount<S::dynamic>, detail::OuterStride<Outer> {
   static_assert(is_shape<S>, "molmo: the second argument of View is a Shape<...>");
   static_assert((Stride > 0 || Stride == dyn) && (Outer > 0 || Outer == dyn),

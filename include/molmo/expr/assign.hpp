@@ -107,7 +107,7 @@ void assign(const Reference&, View<T, S, Host, R, O> y, const E& e) {
 
 /// The left side of on(ctx, y) = ...
 template <class Ctx, class T, class S, class Memory, index_t R = detail::dense_stride<S>,
-          index_t O = detail::even_outer<S>(R)>
+          index_t O = detail::EvenOuter<S, R>::value>
 class Target {
  public:
   Target(const Ctx& ctx, View<T, S, Memory, R, O> y) : ctx_(ctx), y_(y) {}

@@ -44,7 +44,7 @@ struct Strided {
 
 /// A view inside an expression.
 template <class T, class S, class Memory, index_t Stride = detail::dense_stride<S>,
-          index_t Outer = detail::even_outer<S>(Stride)>
+          index_t Outer = detail::EvenOuter<S, Stride>::value>
 struct Leaf {
   static_assert(is_element<T>,
                 "molmo: expressions read float, double, bf16, f16, bool, std::uint8_t and signed integers of 8 to 64 "
