@@ -3,6 +3,7 @@
 #include <molmo/expr/concepts.hpp>
 
 #include <molmo/expr/reduce.hpp>
+#include <molmo/expr/token_reduce.hpp>
 
 #include "support/catch.hpp"
 
@@ -80,7 +81,8 @@ TEST_CASE("what is an operand and what is not") {
   STATIC_REQUIRE_FALSE(Operand<const char*>);
   STATIC_REQUIRE_FALSE(Expr<Reference>);
   STATIC_REQUIRE_FALSE(OperandPair<float, double>);
-  STATIC_REQUIRE(Statement<decltype(row_sum(std::declval<Tokens>()))>);
+  STATIC_REQUIRE(Statement<decltype(token_sum(std::declval<Tokens>()))>);
+  STATIC_REQUIRE(Expr<decltype(row_sum(std::declval<Tokens>()))>);
   STATIC_REQUIRE_FALSE(Statement<Wide>);
 }
 

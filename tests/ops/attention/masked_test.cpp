@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention with masks and score edits: Reference against dense matrices in double precision, written in dense.hpp.
+#include <molmo/expr/activations.hpp>
 #include <molmo/ops/attention/masked.hpp>
 #include <molmo/ops/attention/sparse_masks.hpp>
 
