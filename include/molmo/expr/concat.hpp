@@ -40,7 +40,7 @@ void check_part(const View<T, S, M>& y, const E& e) {
 }
 
 /// The last of some operands that stand side by side.
-struct NoMore {
+struct NoMoreColumns {
   static constexpr index_t cols = 0;
   template <class Y>
   void check(const Y&) const {}
@@ -150,7 +150,7 @@ inline namespace MOLMO_ISA {
 template <Shaped... X>
   requires(sizeof...(X) >= 2)
 [[nodiscard]] constexpr auto concat(X&&... x) {
-  const auto first = detail::parts<detail::Columns, detail::NoMore>(leaf(std::forward<X>(x))...);
+  const auto first = detail::parts<detail::Columns, detail::NoMoreColumns>(leaf(std::forward<X>(x))...);
   return detail::Concat<std::remove_const_t<decltype(first)>>{first};
 }
 /// Statement: the tokens of the operands, one operand after another.

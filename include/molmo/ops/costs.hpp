@@ -11,7 +11,7 @@
 #include <molmo/core/shape.hpp>
 #include <molmo/formats/weight.hpp>
 
-namespace molmo::inline v0 {
+namespace molmo::inline v0::inline MOLMO_ISA {
 
 /// Largest element, difference, exp, sum, quotient; x is read once, y written once.
 [[nodiscard]] constexpr Cost softmax_cost(index_t rows, index_t width, int element = 4) {
@@ -72,4 +72,4 @@ struct AttentionWork {
           a.element * rows * widths + a.cached * cached * widths};
 }
 
-}  // namespace molmo::inline v0
+}  // namespace molmo::inline v0::inline MOLMO_ISA

@@ -9,6 +9,8 @@
 #include "support/compare.hpp"
 #include "support/random.hpp"
 
+#include <limits>
+#include <string>
 #include <vector>
 
 using namespace molmo;
@@ -143,5 +145,84 @@ TEST_CASE("attend: heads that are columns of wider rows, as a fused projection l
   compare(Reference{});
 #if MOLMO_HAS_XSIMD
   compare(Xsimd<>(2));
+#endif
+}
+
+TEST_CASE("attend: what would be read or written at the wrong place is refused before anything is written") {
+  const auto refused = [](auto&& statement, const char* word) {
+    try {
+      statement();
+    } catch (const contract_error& e) {
+      CAPTURE(e.what());
+      CHECK(std::string(e.what()).find(word) != std::string::npos);
+      return;
+    }
+    FAIL("not refused: " << word);
+  };
+  const auto check_all = [&](const auto& ctx) {
+    Tensor<float, dyn, 2, 8> q{5}, o{5};
+    Tensor<float, dyn, 1, 8> k{8}, v{8};
+    Tensor<float, dyn, 2> l{5};
+    Tensor<float, 2> sinks;
+    on(ctx, o) = 3;
+    // Tensors of a score edit: their sizes, and that they are not written.
+    Tensor<float, dyn, 8> table{4};
+    Tensor<float, dyn> per_query{2};
+    Tensor<float, 3> per_key;
+    Tensor<float, dyn, 4> narrow{5};
+    refused([&] { on(ctx, o) = attend(q, k, v).score(score + table); }, "row for each query");
+    refused([&] { on(ctx, o) = attend(q, k, v).score(score + per_query); }, "row for each query");
+    refused([&] { on(ctx, o) = attend(q, k, v).score(score + per_key); }, "column for each key");
+    refused([&] { on(ctx, o) = attend(q, k, v).score(score + narrow); }, "column for each key");
+    const View<float, Shape<dyn, 8>> in_target(o.data(), 5);
+    refused([&] { on(ctx, o) = attend(q, k, v).score(score + in_target); }, "reads the target");
+    // Targets and operands that overlap.
+    refused([&] { on(ctx, o) = attend(q, k, v).lse(View<float, Shape<dyn, 2>>(o.data() + 4, 5)); }, "overlap");
+    refused([&] { on(ctx, o) = attend(q, k, v).lse(View<float, Shape<dyn, 2>>(q.data(), 5)); }, "overlaps the queries");
+    refused([&] { on(ctx, o) = attend(q, k, v).sinks(View<float, Shape<2>>(o.data())); }, "sinks overlap");
+    refused([&] { on(ctx, q) = attend(q, k, v); }, "overlaps the queries");
+    refused([&] { on(ctx, View<float, Shape<dyn, 2, 8>, Host, 8, 4>(o.data(), 5)) = attend(q, k, v); }, "rows of y overlap");
+    // Caches.
+    std::vector<float> memory(16 * 8 * 2);
+    const KvHeads cache{reinterpret_cast<std::byte*>(memory.data()), reinterpret_cast<std::byte*>(memory.data() + 16 * 8),
+                        nullptr, nullptr, 16, 8, KvFormat::f32};
+    refused([&] { on(ctx, o) = attend(q, cached(cache, 1, 17)); }, "room for fewer");
+    refused([&] { on(ctx, o) = attend(q, cached(cache, 1, -1)); }, "room for fewer");
+    const View<float, Shape<dyn, 2, 8>> in_cache(memory.data() + 16 * 8, 5);
+    refused([&] { on(ctx, in_cache) = attend(q, cached(cache, 1, 8)); }, "overlaps");
+    // Positions before 0 in arrays.
+    const std::vector<std::int32_t> ids(8, 0);
+    Tensor<float, dyn, 1, 8> few{2};
+    refused([&] { on(ctx, o) = attend(q, few, few).where(documents(ids.data())); }, "before position 0");
+    for (index_t i = 0; i < o.size(); ++i) REQUIRE(o[i] == 3);
+
+    on(ctx, o) = attend(q, few, few).where(documents(ids.data())).first_query(0);  // and these are not
+    on(ctx, o) = attend(q, few, few).where(causal);
+    Tensor<float, dyn, 32> x{6};
+    for (index_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7);
+    on(ctx, heads<1>(columns<24, 8>(x))) =  // beside what it reads, in the same rows
+        attend(heads<1>(columns<0, 8>(x)), heads<1>(columns<8, 8>(x)), heads<1>(columns<16, 8>(x)));
+  };
+  check_all(Reference{});
+#if MOLMO_HAS_XSIMD
+  check_all(Xsimd<>(2));
+#endif
+}
+
+TEST_CASE("attend: queries before position 0 see no chunk; a sink that weighs nothing leaves a row empty") {
+  const auto check_all = [](const auto& ctx) {
+    Tensor<float, dyn, 1, 8> q{6}, k{2}, v{2}, o{6};
+    for (index_t i = 0; i < 8; ++i) v[i] = 1, v[8 + i] = 2;
+    on(ctx, o) = attend(q, k, v).where(chunked(4));  // positions -4 ... 1
+    for (index_t t = 0; t < 6; ++t) REQUIRE(o[t * 8] == (t < 4 ? 0.0f : 1.5f));
+    Tensor<float, 1> sink;
+    Tensor<float, dyn, 1> l{6};
+    sink[0] = -std::numeric_limits<float>::infinity();
+    on(ctx, o) = attend(q, k, v).where(keys_below(0)).sinks(sink).lse(l);
+    for (index_t t = 0; t < 6; ++t) REQUIRE((o[t * 8] == 0 && l[t] == sink[0]));
+  };
+  check_all(Reference{});
+#if MOLMO_HAS_XSIMD
+  check_all(Xsimd<>(2));
 #endif
 }

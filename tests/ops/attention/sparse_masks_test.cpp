@@ -27,7 +27,7 @@ TEST_CASE("sparse masks: a map of blocks, of any sizes") {
 TEST_CASE("sparse masks: strides, global tokens, Longformer") {
   const index_t n = 180;
   for (const index_t s : {1, 3, 64, 70})
-    check_mask(every(s), [s](index_t q, index_t k, index_t) { return std::abs(q - k) % s == 0; }, n);
+    check_mask(every_nth(s), [s](index_t q, index_t k, index_t) { return std::abs(q - k) % s == 0; }, n);
   check_mask(causal && strided(8, 32), [](index_t q, index_t k, index_t) { return k <= q && (q - k < 8 || (q - k) % 32 == 0); }, n);
   check_mask(global_tokens(30), [](index_t q, index_t k, index_t) { return q < 30 || k < 30; }, n);
   check_mask(longformer(20, 4),

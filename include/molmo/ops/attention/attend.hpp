@@ -18,9 +18,22 @@ namespace molmo::inline v0 {
 template <class Q, class K, class V>
 struct attend_mismatch {
   static_assert(detail::always_false<Q, K, V>,
-                "molmo: attend(q, k, v) needs q [n, H, d], k [m, G, d] and v [m, G, dv], H a multiple of G; see "
-                "attend_mismatch<q, k, v>");
+                "molmo: attend(q, k, v) needs q [n, H, d], k [m, G, d] and v [m, G, dv] of floats, H a multiple of G; "
+                "see attend_mismatch<q, k, v>");
+  // What may follow says nothing more.
+  template <class X>
+  attend_mismatch where(const X&) const;
+  template <class X>
+  attend_mismatch score(const X&) const;
+  template <class X>
+  attend_mismatch sinks(const X&) const;
+  template <class X>
+  attend_mismatch lse(const X&) const;
+  attend_mismatch scale(float) const;
+  attend_mismatch first_query(index_t) const;
 };
+template <class Q, class K, class V>
+inline constexpr bool enable_statement<attend_mismatch<Q, K, V>> = true;
 /// on(ctx, o) = attend(...): o is [n, H, dv].
 template <class Target, class Output>
 struct attend_output_mismatch {
@@ -29,13 +42,17 @@ struct attend_output_mismatch {
                 "attend_output_mismatch<target, needed>");
 };
 
+inline namespace MOLMO_ISA {
+
 /// Keys and values of a cache: see cached().
 struct CachedHeads {
   KvHeads keys, values;
   index_t kv_heads = 0, tokens = 0;
 };
 
-namespace detail {
+}  // inline namespace MOLMO_ISA
+
+namespace detail::inline MOLMO_ISA {
 
 template <class S>
 struct HeadShape {
@@ -52,6 +69,9 @@ constexpr HeadRows<T> head_rows(const View<T, S, Host, R, O>& x) {
   using H = HeadShape<S>;
   return {x.data, x.rows() / H::heads, H::heads, H::width, x.outer(), x.stride()};
 }
+
+template <class... V>
+inline constexpr bool are_floats = (std::is_same_v<typename V::element, float> && ...);
 
 // Are these shapes of queries, keys and values?
 template <class Q, class K, class V>
@@ -72,20 +92,29 @@ struct Attend {
   S edit;
 
   /// Only what this mask shows, too.
-  template <Mask N>
+  template <class N>
   [[nodiscard]] constexpr auto where(const N& m) const {
-    if constexpr (std::is_same_v<M, Bidirectional>)
+    if constexpr (!Mask<N>)
+      static_assert(always_false<N>,
+                    "molmo: attend(...).where(m): m is a mask, like causal && within(w); a function is mask(f), a type "
+                    "of your own specialises molmo::enable_mask");
+    else if constexpr (std::is_same_v<M, Bidirectional>)
       return Attend<Output, N, S>{a, m, edit};
     else
       return Attend<Output, MaskAnd<M, N>, S>{a, {mask, m}, edit};
   }
   /// What becomes of `score`, which is scale * q . k.
-  template <Expr E>
+  template <class E>
   [[nodiscard]] constexpr auto score(const E& e) const {
-    static_assert(std::is_same_v<S, Score>,
-                  "molmo: attend(...).score(e) is said once; write one expression of `score`");
-    check_score<E>();
-    return Attend<Output, M, E>{a, mask, e};
+    if constexpr (!Expr<E>) {
+      static_assert(always_false<E>,
+                    "molmo: attend(...).score(e): e is an expression of `score`, like score + table");
+    } else {
+      static_assert(std::is_same_v<S, Score>,
+                    "molmo: attend(...).score(e) is said once; write one expression of `score`");
+      check_score<E>();
+      return Attend<Output, M, E>{a, mask, e};
+    }
   }
   [[nodiscard]] constexpr Attend scale(float factor) const {
     Attend other = *this;
@@ -121,14 +150,17 @@ struct Attend {
     return other;
   }
 
-  template <class Ctx, class SY, index_t R, index_t O>
-  void run(const Ctx& ctx, const View<float, SY, Host, R, O>& y) const {
+  template <class Ctx, class T, class SY, index_t R, index_t O>
+  void run(const Ctx& ctx, const View<T, SY, Host, R, O>& y) const {
     using Y = HeadShape<SY>;
-    if constexpr (!Y::ok) {
+    if constexpr (!std::is_same_v<T, float>) {
+      static_assert(always_false<T>, "molmo: the target of attend(q, k, v) is float");
+    } else if constexpr (!Y::ok) {
       [[maybe_unused]] attend_output_mismatch<SY, Output> wrong;
     } else if constexpr (Y::heads != output::heads || Y::tokens != output::tokens || Y::width != output::width) {
       [[maybe_unused]] attend_output_mismatch<SY, Output> wrong;
     } else {
+      expects(rows_apart(y), "molmo: on(ctx, y) = attend(q, k, v): rows of y overlap, or lie in another order");
       AttentionOperands all = a;
       all.out = head_rows(y);
       attention(ctx, all, mask, edit);
@@ -136,7 +168,7 @@ struct Attend {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class O, class M, class S>
 inline constexpr bool enable_statement<detail::Attend<O, M, S>> = true;
@@ -152,7 +184,10 @@ template <class Q, class K, class V>
   using QS = typename decltype(qs)::shape;
   using KS = typename decltype(ks)::shape;
   using VS = typename decltype(vs)::shape;
-  if constexpr (!detail::attend_fits<QS, KS, VS>()) {
+  if constexpr (!detail::are_floats<decltype(qs), decltype(ks), decltype(vs)>) {
+    return attend_mismatch<View<typename decltype(qs)::element, QS>, View<typename decltype(ks)::element, KS>,
+                           View<typename decltype(vs)::element, VS>>{};
+  } else if constexpr (!detail::attend_fits<QS, KS, VS>()) {
     return attend_mismatch<QS, KS, VS>{};
   } else {
     using S = detail::HeadShape<QS>;
@@ -176,7 +211,7 @@ template <index_t Dv = 0, class Q>
 [[nodiscard]] auto attend(Q&& q MOLMO_LIFETIMEBOUND, const CachedHeads& kv) {
   const auto qs = detail::borrow(std::forward<Q>(q));
   using QS = typename decltype(qs)::shape;
-  if constexpr (!detail::HeadShape<QS>::ok) {
+  if constexpr (!detail::HeadShape<QS>::ok || !detail::are_floats<decltype(qs)>) {
     return attend_mismatch<QS, CachedHeads, CachedHeads>{};
   } else {
     using S = detail::HeadShape<QS>;

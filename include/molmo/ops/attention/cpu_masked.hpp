@@ -115,9 +115,10 @@ void end_unit(const MaskedWork& w, MaskedUnit& u) {
       const float sink = w.a.sinks[h] * 1.44269504088896341f;
       const float top = total == 0 || sink > shift ? sink : shift;
       factor = total == 0 ? 0 : std::exp2(shift - top);
-      total = total * factor + std::exp2(sink - top), shift = top;
+      const bool none = top == -std::numeric_limits<float>::infinity();  // nothing seen, and no sink to speak of
+      total = none ? 0 : total * factor + std::exp2(sink - top), shift = top;
     }
-    const V inverse = V::broadcast(total == 0 ? 0.0f : factor / total);
+    const V inverse = V::broadcast(total == 0 || factor == 0 ? 0.0f : factor / total);
     const float* from = u.out + r * w.cut.v_width;
     float* to = w.a.out.at(s.token, h);
     index_t c = 0;
@@ -306,6 +307,8 @@ void attention(const Xsimd<Arch>& cpu, const AttentionOperands& a, const M& mask
   using V = Lanes<Arch>;
   detail::check_score<S>();
   detail::check_attention(a);
+  detail::check_edit(a, edit_of_scores);
+  detail::check_positions<M>(a);
   if (a.q.tokens == 0) return;
   const detail::MaskedWork work = detail::masked_work<V>(a, !std::is_same_v<S, Score>);
   const auto memory = cpu.scratch();

@@ -4,9 +4,10 @@
 //   sees(q, k)            one pair of positions; sees(q, k, h) where it differs by head
 //   over(tile)            a rectangle of positions: none, some or all. Tiles that nobody sees are never loaded
 //   word(q, k, count, h)  one query, keys k ... k + count, count <= 64: bit i says whether it sees key k + i
-// A mask of your own needs sees() alone, or keys(q) where a query sees one range of keys; specialise enable_mask for
-// it, or write mask([](index_t q, index_t k) { return ...; }). Positions count from the start of the sequence. The
-// library's masks are in masks.hpp, image_masks.hpp and sparse_masks.hpp.
+// A mask of your own needs sees() alone, or keys(q) where a query sees one range of keys that begins and ends no
+// earlier for later queries; specialise enable_mask for it, or write mask([](index_t q, index_t k) { return ...; }).
+// Positions count from the start of the sequence. The library's masks are in masks.hpp, image_masks.hpp and
+// sparse_masks.hpp.
 #pragma once
 
 #include <molmo/core/platform.hpp>
@@ -47,6 +48,17 @@ concept MaskOfRanges = requires(const M& m, index_t q) {
 };
 template <class M>
 concept MaskByHead = requires(const M& m, index_t q) { m.sees(q, q, q); };
+
+// Does the mask answer for positions before 0, too? What is made of ranges does; others may read arrays.
+template <class M>
+constexpr bool find_any_position() {
+  if constexpr (requires { M::any_position; })
+    return M::any_position;
+  else
+    return MaskOfRanges<M>;
+}
+template <class M>
+inline constexpr bool mask_of_any_position = find_any_position<M>();
 
 // Does the mask differ between the heads of a token? Rows that need not be asked twice.
 template <class M>
@@ -115,6 +127,7 @@ inline namespace MOLMO_ISA {
 template <class A, class B>
 struct MaskAnd {
   static constexpr bool by_head = detail::mask_by_head<A>() || detail::mask_by_head<B>();
+  static constexpr bool any_position = detail::mask_of_any_position<A> && detail::mask_of_any_position<B>;
   A a;
   B b;
 
@@ -136,6 +149,7 @@ struct MaskAnd {
 template <class A, class B>
 struct MaskOr {
   static constexpr bool by_head = detail::mask_by_head<A>() || detail::mask_by_head<B>();
+  static constexpr bool any_position = detail::mask_of_any_position<A> && detail::mask_of_any_position<B>;
   A a;
   B b;
 
@@ -157,6 +171,7 @@ struct MaskOr {
 template <class A>
 struct MaskNot {
   static constexpr bool by_head = detail::mask_by_head<A>();
+  static constexpr bool any_position = detail::mask_of_any_position<A>;
   A a;
 
   [[nodiscard]] MOLMO_HD constexpr bool sees(index_t q, index_t k, index_t h = 0) const {

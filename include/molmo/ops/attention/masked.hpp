@@ -43,11 +43,49 @@ double plain_score(const AttentionOperands& a, const E& edit, index_t i, index_t
 
 }  // namespace detail::inline MOLMO_ISA
 
+namespace detail::inline MOLMO_ISA {
+
+// The tensors of a score edit fit the scores, and are not written.
+template <class E>
+void check_edit(const AttentionOperands& a, const E& e) {
+  const AttentionTargets targets(a);
+  e.each_leaf([&](const auto& operand) {
+    using S = typename std::remove_cvref_t<decltype(operand.view)>::shape;
+    static_assert(S::rank != 2 || (S::cols > 1 && (S::dynamic || S::static_rows > 1)),
+                  "molmo: .score(e): a number for each query is a tensor [n], one for each key a tensor [m]; a tensor "
+                  "of two axes is [n, m]");
+    const index_t rows = S::dynamic ? operand.view.tokens() : S::static_rows;
+    const bool fits = S::rank == 0                   ? true
+                      : S::rank == 1 && S::dynamic   ? rows == a.q.tokens
+                      : S::rank == 1                 ? S::cols == a.k.tokens
+                                                     : rows == a.q.tokens && S::cols == a.k.tokens;
+    if constexpr (requires { operand.check(); })
+      operand.check();
+    else
+      expects(fits, "molmo: .score(e): a tensor in e has not one row for each query or one column for each key");
+    expects(targets.apart_from(footprint(operand.view)),
+            "molmo: .score(e): e reads the target, or that of .lse; write to another tensor");
+  });
+}
+
+// Masks of ranges answer for every position; others may look it up.
+template <class M>
+void check_positions(const AttentionOperands& a) {
+  if constexpr (!mask_of_any_position<M>)
+    expects(a.q.tokens == 0 || a.query_position(0) >= 0,
+            "molmo: attention: there are more queries than keys, so that the first ones stand before position 0, which "
+            "this mask does not know; say .first_query(p)");
+}
+
+}  // namespace detail::inline MOLMO_ISA
+
 /// The meaning: passes over the keys that are seen, for every query head.
 template <Mask M, Expr S>
 void attention(const Reference&, const AttentionOperands& a, const M& mask, const S& edit_of_scores) {
   detail::check_score<S>();
   detail::check_attention(a);
+  detail::check_edit(a, edit_of_scores);
+  detail::check_positions<M>(a);
   const auto edit = edit_of_scores.template erased<detail::score_walk_t<S>>();
   constexpr double nothing = -std::numeric_limits<double>::infinity();
   for (index_t i = 0; i < a.q.tokens; ++i)

@@ -15,16 +15,20 @@
 
 namespace molmo::inline v0 {
 
-inline namespace MOLMO_ISA {
+namespace detail {
 
 /// No position: before all and behind all.
-inline constexpr index_t first_position = index_t{-1} << 60, last_position = index_t{1} << 60;
+inline constexpr index_t before_all = index_t{-1} << 60, behind_all = index_t{1} << 60;
+
+}  // namespace detail
+
+inline namespace MOLMO_ISA {
 
 struct Causal {
-  [[nodiscard]] MOLMO_HD static constexpr KeyRange keys(index_t q) { return {first_position, q + 1}; }
+  [[nodiscard]] MOLMO_HD static constexpr KeyRange keys(index_t q) { return {detail::before_all, q + 1}; }
 };
 struct Bidirectional {
-  [[nodiscard]] MOLMO_HD static constexpr KeyRange keys(index_t) { return {first_position, last_position}; }
+  [[nodiscard]] MOLMO_HD static constexpr KeyRange keys(index_t) { return {detail::before_all, detail::behind_all}; }
 };
 struct Within {
   index_t left, right;
@@ -32,11 +36,14 @@ struct Within {
 };
 struct Chunked {
   index_t size;
-  [[nodiscard]] MOLMO_HD constexpr KeyRange keys(index_t q) const { return {q / size * size, q / size * size + size}; }
+  [[nodiscard]] MOLMO_HD constexpr KeyRange keys(index_t q) const {
+    const index_t first = (q >= 0 ? q : q - size + 1) / size * size;  // rounded down
+    return {first, first + size};
+  }
 };
 struct KeysBelow {
   index_t end;
-  [[nodiscard]] MOLMO_HD constexpr KeyRange keys(index_t) const { return {first_position, end}; }
+  [[nodiscard]] MOLMO_HD constexpr KeyRange keys(index_t) const { return {detail::before_all, end}; }
 };
 
 /// Queries or keys with a flag.

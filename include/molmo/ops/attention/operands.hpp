@@ -25,6 +25,8 @@ struct HeadRows {
   [[nodiscard]] constexpr T* at(index_t t, index_t h) const { return data + t * token + h * head; }
 };
 
+inline namespace MOLMO_ISA {
+
 /// What attention() reads and writes.
 struct AttentionOperands {
   HeadRows<const float> q;
@@ -35,7 +37,7 @@ struct AttentionOperands {
   float* lse = nullptr;          ///< [n][H]: the logarithm of the sum of e^score, -infinity where nothing is seen
   const float* sinks = nullptr;  ///< [H]: a logit more in the sum of each head, whose value is 0
   float scale = 1;
-  index_t first_query = -1;  ///< position of query 0; -1: k.tokens - q.tokens + first_key
+  index_t first_query = -1;  ///< position of query 0; below 0: k.tokens - q.tokens + first_key
   index_t first_key = 0;     ///< position of key 0
 
   [[nodiscard]] constexpr index_t query_position(index_t i) const {
@@ -45,9 +47,11 @@ struct AttentionOperands {
 };
 
 /// Keys and values of `keys` positions in a cache of kv_heads heads. Where values are wider or narrower than keys, they
-/// lie in a cache of their own.
+/// lie in a cache of their own. More keys than a cache has room for are a contract_error.
 inline void read_cache(AttentionOperands& a, const KvHeads& keys_in, const KvHeads& values_in, index_t kv_heads,
                        index_t keys) {
+  expects(keys >= 0 && keys <= keys_in.room && keys <= values_in.room,
+          "molmo: cached(kv, kv_heads, tokens): the cache has room for fewer positions");
   a.key_cache = keys_in, a.value_cache = values_in;
   a.k = {nullptr, keys, kv_heads, keys_in.head_dim, 0, 0};
   a.v = {nullptr, keys, kv_heads, values_in.head_dim, 0, 0};
@@ -56,13 +60,39 @@ inline void read_cache(AttentionOperands& a, const KvHeads& cache, index_t kv_he
   read_cache(a, cache, cache, kv_heads, keys);
 }
 
-namespace detail {
+}  // inline namespace MOLMO_ISA
 
+namespace detail::inline MOLMO_ISA {
+
+// Where heads lie; rows of one tensor may lie between those of another.
 template <class T>
-[[nodiscard]] Extent extent_of(const HeadRows<T>& x) {
-  if (x.data == nullptr || x.tokens == 0) return {};
-  return {x.data, ((x.tokens - 1) * x.token + (x.heads - 1) * x.head + x.width) * static_cast<index_t>(sizeof(float))};
+[[nodiscard]] Footprint footprint_of(const HeadRows<T>& x) {
+  if (x.data == nullptr || x.tokens <= 0 || x.heads <= 0) return {};
+  constexpr auto bytes = static_cast<index_t>(sizeof(float));
+  const index_t outer = x.tokens > 1 ? x.token * bytes : 0, stride = x.heads > 1 ? x.head * bytes : 0;
+  const index_t row = x.width * bytes, entry = (x.heads - 1) * stride + row;
+  return {{x.data, (x.tokens - 1) * outer + entry}, {entry, outer}, {row, common_divisor(outer, stride)}};
 }
+// `bytes` bytes in one piece.
+[[nodiscard]] inline Footprint footprint_of(const void* first, index_t bytes) {
+  if (first == nullptr) return {};
+  return {{first, bytes}, {bytes, 0}, {bytes, 0}};
+}
+// What attention writes: the target and the logarithms of the sums.
+struct AttentionTargets {
+  Footprint out, lse;
+
+  explicit AttentionTargets(const AttentionOperands& a)
+      : out(footprint_of(a.out)),
+        lse(footprint_of(a.lse, a.q.tokens * a.q.heads * static_cast<index_t>(sizeof(float)))) {}
+  [[nodiscard]] bool apart_from(const Footprint& read) const { return apart(out, read) && apart(lse, read); }
+  [[nodiscard]] bool apart_from(const KvHeads& cache, index_t heads) const {
+    const index_t positions = heads * cache.room, bytes = positions * cache.head_dim * kv_element_bytes(cache.format);
+    const index_t scales = positions * static_cast<index_t>(sizeof(float));
+    return apart_from(footprint_of(cache.k, bytes)) && apart_from(footprint_of(cache.v, bytes)) &&
+           apart_from(footprint_of(cache.k_scales, scales)) && apart_from(footprint_of(cache.v_scales, scales));
+  }
+};
 
 MOLMO_NOINLINE inline void check_attention(const AttentionOperands& a) {
   expects(a.k.heads > 0 && a.q.heads % a.k.heads == 0 && a.k.heads == a.v.heads,
@@ -74,11 +104,17 @@ MOLMO_NOINLINE inline void check_attention(const AttentionOperands& a) {
   expects((a.k.data != nullptr || a.key_cache.k != nullptr || a.k.tokens == 0) &&
               (a.v.data != nullptr || a.value_cache.v != nullptr || a.v.tokens == 0),
           "molmo: attention: keys and values are neither in memory nor in a cache");
-  const Extent out = extent_of(a.out);
-  expects(apart(out, extent_of(a.q)) && apart(out, extent_of(a.k)) && apart(out, extent_of(a.v)),
-          "molmo: attention: the target overlaps the queries, the keys or the values; write to another tensor");
+  const AttentionTargets targets(a);
+  expects(targets.apart_from(footprint_of(a.q)) && targets.apart_from(footprint_of(a.k)) &&
+              targets.apart_from(footprint_of(a.v)) && targets.apart_from(a.key_cache, a.k.heads) &&
+              targets.apart_from(a.value_cache, a.v.heads),
+          "molmo: attention: the target (or that of .lse) overlaps the queries, the keys or the values; write to "
+          "another tensor");
+  expects(apart(targets.out, targets.lse) &&
+              targets.apart_from(footprint_of(a.sinks, a.q.heads * static_cast<index_t>(sizeof(float)))),
+          "molmo: attention: the target, that of .lse and the sinks overlap; give each a tensor of its own");
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 }  // namespace molmo::inline v0

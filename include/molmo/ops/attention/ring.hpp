@@ -79,6 +79,10 @@ void ring_step(const Ctx& ctx, const RingRank& own, const RingShare& share, cons
     for (index_t j = 0; j < theirs.pieces; ++j) {
       const RingPiece &mine = share.piece[i], &other = theirs.piece[j];
       if (mine.count == 0 || other.count == 0) continue;
+      expects(own.q[i].tokens == mine.count && block.k[j].tokens == other.count && block.v[j].tokens == other.count &&
+                  own.lse[i] != nullptr && own.part != nullptr && own.part_lse != nullptr,
+              "molmo: ring_attention: a rank has the queries, keys and values of its share (RingShare), and memory for "
+              "a part");
       const index_t heads = own.q[i].heads;
       const MaskTile tile{mine.begin, mine.begin + mine.count, other.begin, other.begin + other.count, 0, heads};
       if (detail::mask_over(mask, tile) == Sees::none) continue;

@@ -6,7 +6,8 @@
 //   score + per_head(slopes) * (key_position - query_position)      ALiBi (Press et al. 2022); alibi(slopes) says so
 //   score + relative_bias(table, reach)                     a bias by distance and head: T5 (see t5_bias.hpp)
 // Leaves that are tensors have a row per query of the call and a column per key of the call; a Shape<m> is one number
-// per key, a Shape<dyn> one per query. The edit runs in the tile, in registers; keys that a mask hides are not edited.
+// per key, a Shape<dyn> one per query. The edit runs in the tile, in registers; what it gives for keys that a mask
+// hides is thrown away, but must be readable.
 #pragma once
 
 #include <molmo/expr/functions.hpp>
@@ -211,6 +212,9 @@ template <class E>
 constexpr void check_score() {
   static_assert(acc_use<E> != AccUse::yes,
                 "molmo: acc is what a matmul is about to store; in attend(q, k, v).score(...) the element is `score`");
+  static_assert(of_reals<E>,
+                "molmo: .score(e): e is a score, a real number; of a condition write where(e, a, b), of an integer "
+                "cast<float>(e)");
   static_assert(E::shape::rank <= 2,
                 "molmo: .score(e): tensors in e have a row per query and a column per key; a matrix for each head is "
                 "score_bias(data, query_distance, head_distance)");

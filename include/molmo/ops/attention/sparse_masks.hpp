@@ -2,9 +2,9 @@
 // Block-sparse masks and the patterns of long-context models:
 //
 //   blocks(map, size_q, size_k, columns)   map[q / size_q][k / size_k] != 0
-//   every(stride)                          (q - k) a multiple of stride              global_tokens(g)   q < g or k < g
+//   every_nth(stride)                      (q - k) a multiple of stride              global_tokens(g)   q < g or k < g
 //   random_blocks(size, draws, seed, n)    `draws` random blocks of keys for each block of queries, of n positions
-//   strided(w, stride)    within(w) || every(stride)                   Child et al. 2019, with causal && ...
+//   strided(w, stride)    within(w) || every_nth(stride)                   Child et al. 2019, with causal && ...
 //   bigbird(w, g, ...)    within(w) || global_tokens(g) || random_blocks(...)        Zaheer et al. 2020
 //   longformer(w, g)      within(w / 2, w / 2) || global_tokens(g)                   Beltagy et al. 2020
 // A row whose blocks are all empty becomes 0. Tiles of the kernel are 64 keys: blocks of 64 and more skip best.
@@ -70,7 +70,7 @@ struct Blocks {
 };
 
 /// Keys whose distance from the query is a multiple of the stride.
-struct Every {
+struct EveryNth {
   index_t stride;
   [[nodiscard]] MOLMO_HD constexpr bool sees(index_t q, index_t k) const { return (q - k) % stride == 0; }
   [[nodiscard]] MOLMO_HD constexpr std::uint64_t word(index_t q, index_t k, index_t, index_t) const {
@@ -99,7 +99,7 @@ struct GlobalTokens {
 template <class B>
 inline constexpr bool enable_mask<Blocks<B>> = true;
 template <>
-inline constexpr bool enable_mask<Every> = true;
+inline constexpr bool enable_mask<EveryNth> = true;
 template <>
 inline constexpr bool enable_mask<GlobalTokens> = true;
 
@@ -114,11 +114,12 @@ inline namespace MOLMO_ISA {
 [[nodiscard]] constexpr Blocks<RandomBlocks> random_blocks(index_t size, index_t draws, std::uint64_t seed, index_t n) {
   return {{size, size, draws, (n + size - 1) / size, seed}};
 }
-[[nodiscard]] constexpr Every every(index_t stride) { return {stride}; }
+/// Keys a multiple of `stride` away.
+[[nodiscard]] constexpr EveryNth every_nth(index_t stride) { return {stride}; }
 [[nodiscard]] constexpr GlobalTokens global_tokens(index_t count) { return {count}; }
 
 /// The neighbours less than w away, and every stride-th key.
-[[nodiscard]] constexpr auto strided(index_t w, index_t stride) { return within(w) || every(stride); }
+[[nodiscard]] constexpr auto strided(index_t w, index_t stride) { return within(w) || every_nth(stride); }
 /// A window, global tokens and random blocks.
 [[nodiscard]] constexpr auto bigbird(index_t w, index_t global, index_t size, index_t draws, std::uint64_t seed,
                                      index_t n) {

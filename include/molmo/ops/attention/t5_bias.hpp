@@ -24,6 +24,9 @@ inline namespace MOLMO_ISA {
     n = 0;
   }
   const index_t exact = buckets / 2;
+  expects(exact > 0 && max_distance > exact,
+          "molmo: t5_bucket: there are at least two buckets for each direction, and max_distance is larger than half "
+          "of them");
   if (n < exact) return bucket + n;
   // In float, as the published code calculates it, so that edges fall where they fall there.
   const float steps = std::log(static_cast<float>(n) / static_cast<float>(exact)) /

@@ -86,6 +86,7 @@ struct [[nodiscard]] Rope {
       const index_t tokens = x.rows() / heads;
       expects(y.rows() == x.rows() && cosines.rows() == tokens && sines.rows() == tokens,
               "molmo: on(ctx, y) = rope(x, cosines, sines): y, x and the tables have different numbers of tokens");
+      expects(rows_apart(y), "molmo: on(ctx, y) = rope(x, ...): rows of y overlap, or lie in another order");
       expects((apart(y, x) || same_place(y, x)) && apart(y, cosines) && apart(y, sines),
               "molmo: on(ctx, y) = rope(x, cosines, sines): y overlaps x at another index, or a table; write to x "
               "itself or to another tensor");
@@ -118,6 +119,6 @@ template <class X, class C, class S>
     return detail::Rope<XV, CV>{xs, cs, ss};
 }
 
-}  // namespace MOLMO_ISA
+}  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0
