@@ -86,3 +86,17 @@ TEST_CASE("argmax of an expression, with a row reduction in it") {
     CHECK_THROWS_AS(on(cpu, View<std::int32_t, Shape<dyn>>(ids.data(), rows - 1)) = argmax(x.tokens<width>()), contract_error);
   });
 }
+
+TEST_CASE("argmax of doubles reduces rows in double") {
+  constexpr index_t width = 40;
+  Numbers<double> x(width);
+  // 1 + 2^-30 is no float: in float all elements were 1, the first of equals.
+  for (index_t i = 0; i < width; ++i) x[i] = 1 + std::ldexp(1.0, -30);
+  x[7] = 1;
+  std::int64_t at = -1;
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    on(cpu, View<std::int64_t, Shape<dyn>>(&at, 1)) =
+        argmax(abs(x.tokens<width>() - max_of(x.tokens<width>())));
+    CHECK(at == 7);
+  });
+}

@@ -131,3 +131,19 @@ TEST_CASE("a real part inside an integer expression inside a real one") {
       CHECK(y[i] == x[i] - static_cast<float>(static_cast<std::int32_t>(x[i] * 2) / 2 + ids[i]));
   });
 }
+
+TEST_CASE("an integer becomes the nearest float in a pass in double, too") {
+  const index_t n = 19;
+  Numbers<std::int64_t> big(n);
+  Numbers<double> wide(n);
+  // 1 above the middle of two floats, and by way of a double on it
+  for (index_t i = 0; i < n; ++i) big[i] = (1LL << 60) + (1LL << 36) + 1;
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    on(cpu, wide.tokens()) = cast<float>(big.tokens());
+    for (index_t i = 0; i < n; ++i) CHECK(wide[i] == 1152921642045800448.0);
+    on(cpu, wide.tokens()) = cast<double>(big.tokens());
+    for (index_t i = 0; i < n; ++i) CHECK(wide[i] == static_cast<double>(big[i]));
+    on(cpu, wide.tokens()) = cast<bf16>(big.tokens());
+    for (index_t i = 0; i < n; ++i) CHECK(wide[i] == std::ldexp(1.0, 60));
+  });
+}

@@ -4,6 +4,8 @@
 
 #include <molmo/expr/activations.hpp>
 #include <molmo/expr/gradient.hpp>
+#include <molmo/expr/remainder.hpp>
+#include <molmo/expr/where.hpp>
 
 #include "support/catch.hpp"
 
@@ -46,6 +48,10 @@ TEST_CASE("operations: one for each sign, the documented number for each functio
   CHECK(flops(map([shift](auto a) { return a * constant<decltype(a)>(shift); }, v)) == 1);
   CHECK(flops(map(Opaque{}, v + w)) == 8);
   CHECK(flops(square(v) + acc) == 2);
+  Tensor<std::int32_t, dyn, 3> ids{2};
+  CHECK(flops(ids % 4) == 1);
+  CHECK(flops(ids % 4 == 0 && !(v < w)) == 5);
+  CHECK(flops(gradient(where(v > 0, v, 0), 1, v)) == 5);  // forwards > and a choice; two choices; the sum
   CHECK(flops(gradient(v * w, 1, v)) == 4);  // v w, g w, g v; g w added to the sum
 }
 

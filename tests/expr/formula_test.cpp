@@ -4,6 +4,7 @@
 
 #include <molmo/expr/activations.hpp>
 #include <molmo/expr/gradient.hpp>
+#include <molmo/expr/remainder.hpp>
 #include <molmo/expr/row_reduce.hpp>
 
 #include "support/catch.hpp"
@@ -87,4 +88,6 @@ TEST_CASE("every function has its name, and yours may have one") {
   CHECK(formula(map(Twist{2}, a, b) + 1) == "twist(x0, x1) + 1");
   CHECK(formula(map([](auto v) { return v + v; }, a)) == "f(x0)");
   CHECK(formula(silu(acc + a)) == "silu(acc + x0)");
+  CHECK(formula(cast<bf16>(a) + cast<float>(cast<std::int32_t>(b) % 4)) ==
+        "cast<bf16>(x0) + cast<float>(cast<std::int32_t>(x1) % 4)");
 }

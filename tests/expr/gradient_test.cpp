@@ -373,6 +373,9 @@ TEST_CASE("what is no operand, or an operand in parts, is refused before anythin
             on(cpu, y.tokens(), y.tokens()) = gradient(x.tokens() * other.tokens(), 1, x.tokens(), other.tokens());
           }).find("targets overlap") != std::string::npos);
     CHECK(refusal([&] {
+            on(cpu, y.tokens(), z.tokens()) = gradient(x.tokens() * other.tokens(), 1, x.tokens(), x.tokens());
+          }).find("named twice") != std::string::npos);
+    CHECK(refusal([&] {
             on(cpu, y.tokens().slice(0, 20), z.tokens()) =
                 gradient(x.tokens() * other.tokens(), 1, x.tokens(), other.tokens());
           }).find("tokens") != std::string::npos);
@@ -384,6 +387,7 @@ TEST_CASE("no tokens: nothing is read and nothing written") {
   fixtures::for_each_kind_of_backend([&](const auto& cpu) {
     const View<float, Shape<dyn, 8>> none(nullptr, 0);
     CHECK(refusal([&] { on(cpu, none) = gradient(silu(none), 1, none); }) == "");
+    CHECK(refusal([&] { on(cpu, none, none) = gradient(silu(none) * none, 1, none, none); }) == "");
   });
 }
 

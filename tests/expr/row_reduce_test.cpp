@@ -480,3 +480,19 @@ TEST_CASE("truth: any and all of conditions, and where a row decides") {
     CHECK_FALSE(all(cpu, v > 3.9f));
   });
 }
+
+TEST_CASE("whole numbers that a row chooses stay exact beside integers and in integer targets") {
+  constexpr index_t rows = 3, width = 21;
+  Numbers<float> x(rows * width), f(rows * width);
+  Numbers<std::int32_t> ids(rows * width);
+  x[width + 4] = 5;  // in row 1 only
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    const auto high = any(x.tokens<width>() > 3);
+    on(cpu, ids.tokens<width>()) = where(high, 16777217, 0);
+    for (index_t i = 0; i < ids.size(); ++i) CHECK(ids[i] == (i / width == 1 ? 16777217 : 0));
+    on(cpu, ids.tokens<width>()) = where(high, 7, 1) / 2 * 2;
+    for (index_t i = 0; i < ids.size(); ++i) CHECK(ids[i] == (i / width == 1 ? 6 : 0));
+    on(cpu, f.tokens<width>()) = where(high, 7, 1) / 2 * 2.0f + x.tokens<width>();  // reals where they stand by reals
+    for (index_t i = 0; i < ids.size(); ++i) CHECK(f[i] == (i / width == 1 ? 7 : 1) + x[i]);
+  });
+}

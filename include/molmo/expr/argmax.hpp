@@ -71,7 +71,10 @@ struct ArgmaxOfRows {
         const Range mine = split(y.size(), part, parts, index_t{16});
         auto row = open;
         for (index_t r = mine.begin; r < mine.end; ++r) {
-          if constexpr (has_row_reduction<E>()) reduce_operands(ctx, row, r);
+          if constexpr (has_row_reduction<E>() && has_double<E>())  // whose rows Xsimd would reduce in float
+            reduce_operands(static_cast<const Reference&>(ctx), row, r);
+          else if constexpr (has_row_reduction<E>())
+            reduce_operands(ctx, row, r);
           Largest<pass_t<float, E>> largest;
           find_largest(ctx, largest, row, r, Root::cols);
           y.data[r] = static_cast<T>(largest.at - r * Root::cols);

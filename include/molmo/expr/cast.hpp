@@ -59,7 +59,25 @@ template <class T>
 struct cast_f {
   static constexpr Takes takes = Takes::any;
   static constexpr NumberKind result = kind_of_element<T>;
-  static constexpr const char* name = "cast";
+  static constexpr const char* name = [] {
+    if constexpr (std::is_same_v<T, bool>)
+      return "cast<bool>";
+    else if constexpr (std::is_same_v<T, float>)
+      return "cast<float>";
+    else if constexpr (std::is_same_v<T, double>)
+      return "cast<double>";
+    else if constexpr (std::is_same_v<T, bf16>)
+      return "cast<bf16>";
+    else if constexpr (std::is_same_v<T, f16>)
+      return "cast<f16>";
+    else if constexpr (std::is_unsigned_v<T>)
+      return "cast<std::uint8_t>";
+    else
+      return sizeof(T) == 1   ? "cast<std::int8_t>"
+             : sizeof(T) == 2 ? "cast<std::int16_t>"
+             : sizeof(T) == 4 ? "cast<std::int32_t>"
+                              : "cast<std::int64_t>";
+  }();
   static constexpr bool converts = true;  ///< called with the type of its result
 
   template <class Out, class V>
@@ -107,7 +125,10 @@ struct cast_f {
   MOLMO_INLINE static Out to_real(const V& x) {
     if constexpr (is_integers<V>) {
       if constexpr (std::is_floating_point_v<Out>) {
-        return rounded_to<T>(static_cast<Out>(x[0]));
+        if constexpr (sizeof(T) >= sizeof(Out))
+          return static_cast<Out>(x[0]);
+        else  // not by way of a double, which would round twice
+          return static_cast<Out>(rounded_to<T>(static_cast<float>(x[0])));
       } else if constexpr (sizeof(T) >= sizeof(float) && requires { Out::of(x); }) {
         return Out::of(x);
       } else {

@@ -176,6 +176,42 @@ template <Shaped A>
   return detail::map<detail::not_f>(leaf(std::forward<A>(a)));
 }
 
+// A statement (softmax, argmax, matmul, ...) is no operand here either (pointwise.hpp).
+template <Statement S, class B>
+void operator<(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator<(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S, class B>
+void operator<=(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator<=(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S, class B>
+void operator>(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator>(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S, class B>
+void operator>=(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator>=(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S, class B>
+void operator==(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator==(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S, class B>
+void operator!=(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator!=(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S, class B>
+void operator&&(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator&&(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S, class B>
+void operator||(const S& a_statement_stands_alone_store_it_first, B&& b) = delete;
+template <Operand A, Statement S>
+void operator||(A&& a, const S& a_statement_stands_alone_store_it_first) = delete;
+template <Statement S>
+void operator!(const S& a_statement_stands_alone_store_it_first) = delete;
+
 }  // inline namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

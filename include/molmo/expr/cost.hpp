@@ -31,19 +31,13 @@ struct Counted {
   friend Counted operator-(Counted a, Counted b) { return add(1, a, b); }
   friend Counted operator*(Counted a, Counted b) { return add(1, a, b); }
   friend Counted operator/(Counted a, Counted b) { return add(1, a, b); }
+  friend Counted operator%(Counted a, Counted b) { return add(1, a, b); }
   friend Counted operator-(Counted a) { return add(1, a); }
-  friend Counted operator<(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator<=(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator>(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator>=(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator==(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator!=(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator&&(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator||(Counted a, Counted b) { return add(1, a, b); }
-  friend Counted operator!(Counted a) { return add(1, a); }
   friend Counted fma(Counted a, Counted b, Counted c) { return add(2, a, b, c); }
   friend Counted select(Counted c, Counted a, Counted b) { return add(1, c, a, b); }
-  friend Counted select_less(Counted x, Counted limit, Counted yes, Counted no) { return add(1, x < limit, yes, no); }
+  friend Counted select_less(Counted x, Counted limit, Counted yes, Counted no) {
+    return add(1, add(1, x, limit), yes, no);
+  }
   friend Counted larger(Counted a, Counted b) { return add(1, a, b); }
   friend Counted larger_or_nan(Counted a, Counted b) { return add(1, a, b); }
   friend Counted smaller(Counted a, Counted b) { return add(1, a, b); }
@@ -64,6 +58,19 @@ struct Counted {
   friend Counted pow(Counted a, Counted b) { return add(flops_of::pow, a, b); }
 };
 
+/// What a comparison of them gives: as a register's mask, of a type of its own, where gradients end.
+struct CountedTruth : Counted {};
+
+inline CountedTruth operator<(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator<=(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator>(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator>=(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator==(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator!=(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator&&(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator||(Counted a, Counted b) { return {Counted::add(1, a, b)}; }
+inline CountedTruth operator!(Counted a) { return {Counted::add(1, a)}; }
+
 /// A position of numbers that count: for nodes that calculate at a position, such as gradients.
 struct CountingAt {
   using value = Counted;
@@ -75,6 +82,8 @@ struct CountingAt {
   Counted load(const T*) const {
     return {count};
   }
+  CountedTruth load(const bool*) const { return {{count}}; }
+  CountedTruth truth(bool) const { return {{count}}; }
   template <class T>
   Counted splat(T) const {
     return {count};

@@ -16,7 +16,7 @@
 #include <molmo/expr/targets.hpp>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {  // apart and footprint are one unit's own
 
 template <class E>
 constexpr int count_leaves() {
@@ -101,6 +101,10 @@ constexpr const First& first_of(const First& first, const Rest&...) {
   return first;
 }
 
+/// Gradients are of real numbers, by real numbers.
+template <class E, class G, class... X>
+inline constexpr bool has_gradient = of_reals<E> && of_reals<G> && (of_reals<X> && ...);
+
 /// The node of gradient(a, b, x) and gradient_terms: a is the expression, b its gradient.
 template <class E, class G, class X>
 struct Gradient {
@@ -114,7 +118,10 @@ struct Gradient {
   [[nodiscard]] MOLMO_HD constexpr index_t tokens() const { return either_tokens(a.tokens(), b.tokens()); }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
-    return gradient_walk<Root>(a, b, x);
+    if constexpr (has_gradient<E, G, X>)
+      return gradient_walk<Root>(a, b, x);
+    else  // refused by check_gradient
+      return Scalar<float>{};
   }
   template <class Value>
   [[nodiscard]] constexpr auto with_acc(const Value& value) const {
@@ -140,6 +147,12 @@ struct Gradients {
   template <class Ctx, class... Y>
   void run(const Ctx& ctx, Y... y) const {
     static_assert(sizeof...(Y) == sizeof...(X), "molmo: gradient(e, g, x...) has one target for each operand x");
+    if constexpr (has_gradient<E, G, X...>) assign(ctx, y...);  // else refused by check_gradient
+  }
+
+ private:
+  template <class Ctx, class... Y>
+  void assign(const Ctx& ctx, const Y&... y) const {
     static_assert((std::is_same_v<typename Y::shape, typename E::shape> && ...),
                   "molmo: gradient(e, g, x...): each target has the shape of e");
     (check_target(y), ...);
@@ -150,8 +163,6 @@ struct Gradients {
     const auto walk = walk_of<Root>(std::index_sequence_for<X...>{});
     gradient_pass<std::conditional_t<in_double, double, float>, Root, Map2<add_f, E, G>>(ctx, walk, y...);
   }
-
- private:
   template <class Root, std::size_t... Nth>
   [[nodiscard]] auto walk_of(std::index_sequence<Nth...>) const {
     return gradient_walk<Root>(e, g, item<Nth>(x)...);
@@ -171,6 +182,7 @@ struct Gradients {
 // gradient(e, g, x): what x and g have to be.
 template <class E, class G, class X>
 constexpr void check_gradient() {
+  static_assert(has_gradient<E, G, X>, "molmo: gradient(e, g, x): e, g and x are real numbers");
   static_assert(
       requires(const X& x) { x.view.data; }, "molmo: gradient(e, g, x): x is a tensor or a view that e reads");
   static_assert(std::is_same_v<broadcast_t<typename G::shape, typename E::shape>, typename E::shape>,
@@ -190,15 +202,21 @@ constexpr void check_whole() {
       "molmo: gradient(e, g, x): x is spread over e (a row or a column), so its gradient is a sum over tokens or "
       "columns; sum what gradient_terms(e, g, x) gives");
 }
-// (At run time: the same tensor, not only one like it.)
+// (At run time: the same tensor, not only one like it; each named once.)
 template <class E, class X>
 void expects_operand(const E& e, const X& x) {
   bool found = false;
   e.each_leaf([&](const auto& l) { found = found || sink_of_leaf(l, x) == 0; });
   expects(found, "molmo: gradient(e, g, x): e does not read x");
 }
+template <class First, class... Rest>
+void expects_named_once(const First& first, const Rest&... rest) {
+  expects(!((same_place(first.view, rest.view) && !apart(first.view, rest.view)) || ...),
+          "molmo: gradient(e, g, x, w, ...): the same operand is named twice");
+  if constexpr (sizeof...(Rest) > 1) expects_named_once(rest...);
+}
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 template <class E, class G, class X>
 inline constexpr bool enable_expr<detail::Gradient<E, G, X>> = true;
@@ -258,6 +276,7 @@ template <Shaped E, Operand G, class X, class W, class... More>
     return one;
   };
   const auto in = leaf(std::forward<E>(e));
+  detail::expects_named_once(leaf(x), leaf(w), leaf(more)...);
   return detail::Gradients<leaf_t<E>, leaf_t<G>, leaf_t<X>, leaf_t<W>, leaf_t<More>...>{
       in, leaf(std::forward<G>(g)),
       detail::List<leaf_t<X>, leaf_t<W>, leaf_t<More>...>(check(in, leaf(std::forward<X>(x))),

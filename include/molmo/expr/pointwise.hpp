@@ -297,6 +297,8 @@ template <Operand A, Statement S>
 void operator*(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
 template <Operand A, Statement S>
 void operator/(A&& what_follows_a_matmul_goes_into_then, const S& statement) = delete;
+template <Statement S>
+void operator-(const S& a_statement_stands_alone_store_it_first) = delete;
 
 }  // inline namespace MOLMO_ISA
 

@@ -80,7 +80,8 @@ struct RowConstant {
   }
 };
 
-// True where an erased expression has one value for all columns of a row.
+// True where an erased expression has one value for all columns of a row, a real one: a RowConstant is rounded to float,
+// which literals beside integers must not be.
 template <class E>
 inline constexpr bool is_row_constant = false;
 template <class T>
@@ -94,13 +95,13 @@ inline constexpr bool is_row_constant<OpenRow<R, E>> = true;
 template <class F, class A>
 inline constexpr bool is_row_constant<Held<F, A>> = is_row_constant<A>;
 template <class F, class A>
-inline constexpr bool is_row_constant<Map1<F, A>> = is_row_constant<A> && of_reals<Map1<F, A>>;
+inline constexpr bool is_row_constant<Map1<F, A>> = is_row_constant<A> && kind_of<Map1<F, A>> == NumberKind::real;
 template <class F, class A, class B>
 inline constexpr bool is_row_constant<Map2<F, A, B>> =
-    is_row_constant<A> && is_row_constant<B> && of_reals<Map2<F, A, B>>;
+    is_row_constant<A> && is_row_constant<B> && kind_of<Map2<F, A, B>> == NumberKind::real;
 template <class F, class A, class B, class C>
 inline constexpr bool is_row_constant<Map3<F, A, B, C>> =
-    is_row_constant<A> && is_row_constant<B> && is_row_constant<C> && of_reals<Map3<F, A, B, C>>;
+    is_row_constant<A> && is_row_constant<B> && is_row_constant<C> && kind_of<Map3<F, A, B, C>> == NumberKind::real;
 
 /// What with_numbers puts in the place of a node: a RowNumber, and where Fold a RowConstant for the largest constant
 /// parts. Nodes of your own stay, and with them the error in OpenRow.

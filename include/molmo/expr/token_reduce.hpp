@@ -79,7 +79,7 @@ struct TokenReduction {
     static_assert(is_real<T>, "molmo: the target of token_sum, token_mean, ... is float, double, bf16 or f16");
     if constexpr (!std::is_same_v<typename WithoutTokens<Root>::type, S>) {
       [[maybe_unused]] token_mismatch<S, Root> wrong;
-    } else {
+    } else if constexpr (of_reals<E>) {  // else refused by reduce_over_tokens
       check_no_acc<E>();
       check_operands<M>(e);
       e.each_leaf([&](const auto& operand) {
@@ -98,6 +98,7 @@ struct TokenReduction {
 
 template <class R, bool Mean, class X>
 auto reduce_over_tokens(const X& x) {
+  static_assert(of_reals<X>, "molmo: token_sum(e), token_mean(e), ...: e is real numbers; write cast<float>(e)");
   static_assert(WithoutTokens<typename X::shape>::any,
                 "molmo: token_sum(e), token_mean(e), ... reduce [n, D] to [D]; of a column [n] it is sum(ctx, e)");
   static_assert(
