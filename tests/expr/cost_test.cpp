@@ -52,7 +52,7 @@ TEST_CASE("operations: one for each sign, the documented number for each functio
   CHECK(flops(ids % 4) == 1);
   CHECK(flops(ids % 4 == 0 && !(v < w)) == 5);
   CHECK(flops(gradient(where(v > 0, v, 0), 1, v)) == 5);  // forwards > and a choice; two choices; the sum
-  CHECK(flops(gradient(v * w, 1, v)) == 4);  // v w, g w, g v; g w added to the sum
+  CHECK(flops(gradient(v * w, 1, v)) == 4);               // v w, g w, g v; g w added to the sum
 }
 
 TEST_CASE("bytes: every operand once, however often it stands there, and the target once") {

@@ -3,9 +3,11 @@
 #include <molmo/expr/formula.hpp>
 
 #include <molmo/expr/activations.hpp>
+#include <molmo/expr/gather.hpp>
 #include <molmo/expr/gradient.hpp>
 #include <molmo/expr/remainder.hpp>
 #include <molmo/expr/row_reduce.hpp>
+#include <molmo/expr/transpose.hpp>
 
 #include "support/catch.hpp"
 
@@ -74,6 +76,14 @@ TEST_CASE("reductions of rows are written as they are called") {
   CHECK(formula(x * rsqrt(mean(x * x) + 1e-5) * w) == "x0 * rsqrt(mean(x0 * x0) + 1e-05) * x1");
   CHECK(formula(exp(x - log_sum_exp(x))) == "exp(x0 - log_sum_exp(x0))");
   CHECK(formula(w - 0.5 * gradient(silu(x) * w, 1, w)) == "x0 - 0.5 * gradient(silu(x1) * x0, 1, x0)");
+}
+
+TEST_CASE("rows and columns elsewhere are written as they are called") {
+  Tensor<float, 4, 4> w;
+  Tensor<float, dyn, 4> x{2};
+  Tensor<std::int32_t, dyn> ids{2};
+  CHECK(formula(w + transpose(w) * 2) == "x0 + transpose(x0) * 2");
+  CHECK(formula(x + gather(w, ids % 4)) == "x0 + gather(x1, x2 % 4)");
 }
 
 TEST_CASE("every function has its name, and yours may have one") {

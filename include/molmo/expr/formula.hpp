@@ -67,7 +67,12 @@ class FormulaWriter {
  public:
   template <class E>
   [[nodiscard]] Written write(const E& e) {
-    if constexpr (requires { e.view.data; })
+    if constexpr (requires { E::moves, e.view.data; })
+      return {text("transpose(", write(leaf(e.view)).text, ")")};
+    else if constexpr (requires { e.table.data, e.ids; }) {
+      const std::string table = write(leaf(e.table)).text;
+      return {text("gather(", table, ", ", write(e.ids).text, ")")};
+    } else if constexpr (requires { e.view.data; })
       return {text("x", number_of({e.view.data, &type_tag<E>}))};
     else if constexpr (NamedNode<E>)
       return write_node<E>(e);

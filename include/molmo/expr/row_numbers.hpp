@@ -80,8 +80,8 @@ struct RowConstant {
   }
 };
 
-// True where an erased expression has one value for all columns of a row, a real one: a RowConstant is rounded to float,
-// which literals beside integers must not be.
+// True where an erased expression has one value for all columns of a row, a real one: a RowConstant is rounded to
+// float, which literals beside integers must not be.
 template <class E>
 inline constexpr bool is_row_constant = false;
 template <class T>
