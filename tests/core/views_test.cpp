@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -145,4 +146,38 @@ TEST_CASE("tensors are cut as their views are") {
   const auto& read = x;
   STATIC_REQUIRE(std::is_same_v<decltype(heads<2>(read)), View<const float, Shape<dyn, 2, 3>>>);
   CHECK(token(read, 2)[3] == 9);
+}
+
+TEST_CASE("positions at the end of the integers are refused, and a step beyond the tokens leads to one") {
+  float data[10] = {};
+  const View<float, Shape<dyn, 2>> x(data, 5);
+  constexpr index_t most = std::numeric_limits<index_t>::max();
+  const auto one = every(x, most, 1);
+  CHECK(one.tokens() == 1);
+  CHECK(one.data == data + 2);
+  CHECK(every(x, most, 5).tokens() == 0);
+  CHECK(every(x, 5).tokens() == 1);
+  CHECK(every(x, 4).tokens() == 2);
+  CHECK_THROWS_AS((void)columns<1>(x, most), contract_error);
+  CHECK_THROWS_AS((void)slice(x, most, 1), contract_error);
+}
+
+namespace foreign {
+
+struct Matrix {};
+template <class M>
+int head(const M&, int) {
+  return 9;
+}
+template <class M>
+int token(const M&, int) {
+  return 8;
+}
+
+}  // namespace foreign
+
+TEST_CASE("functions of others keep their names") {
+  foreign::Matrix m;
+  CHECK(head(m, 1) == 9);
+  CHECK(token(m, 1) == 8);
 }

@@ -99,3 +99,16 @@ TEST_CASE("an operand that overlaps the target or has other tokens is refused, a
     CHECK(y.same_bits(before));
   });
 }
+
+TEST_CASE("operands of three axes stand side by side") {
+  Numbers<float> a(2 * 6, 109), b(2 * 6, 110);
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    Tensor<float, dyn, 2, 3, 2> y{2};
+    using Column = View<const float, Shape<dyn, 2, 3, 1>>;
+    on(cpu, y) = concat(Column(a.tokens<6>().data, 2), Column(b.tokens<6>().data, 2));
+    for (index_t i = 0; i < 12; ++i) {
+      CHECK(y[2 * i] == a[i]);
+      CHECK(y[2 * i + 1] == b[i]);
+    }
+  });
+}

@@ -145,3 +145,19 @@ TEST_CASE("no tokens, no rows") {
     CHECK(refusal([&] { on(cpu, none) = gather(table.fixed<1, 8>(), no_ids); }) == "");
   });
 }
+
+TEST_CASE("a number for each id stands beside the row of its token") {
+  Tensor<float, 4> scale;
+  Tensor<std::int32_t, dyn> ids{2};
+  ids[0] = 0, ids[1] = 3;
+  for (index_t i = 0; i < 4; ++i) scale[i] = static_cast<float>(i + 1);
+  fixtures::for_each_kind_of_backend([&](const auto& cpu) {
+    Tensor<float, dyn, 3> x{2}, y{2};
+    on(cpu, x) = x * 0 + 1;
+    on(cpu, y) = x * gather(scale, ids);
+    for (index_t c = 0; c < 3; ++c) {
+      CHECK(y(0, c) == 1);
+      CHECK(y(1, c) == 4);
+    }
+  });
+}

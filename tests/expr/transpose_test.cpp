@@ -88,3 +88,18 @@ TEST_CASE("integers and truth, transposed, in slices and spread, are exact") {
       for (index_t c = 0; c < 19; ++c) REQUIRE(both(r, c) == (c < 17 ? flags(r, c) && flags(r, 0) : !flags(r, c)));
   });
 }
+
+namespace foreign {
+
+struct Matrix {};
+template <class M>
+int transpose(const M&) {
+  return 8;
+}
+
+}  // namespace foreign
+
+TEST_CASE("a transpose of others keeps its name") {
+  foreign::Matrix m;
+  CHECK(transpose(m) == 8);
+}

@@ -123,12 +123,14 @@ template <class V, class How, class T, class E>
 void combine_row(T* y, const E& e, index_t row, index_t begin, index_t end) {
   index_t c = begin;
   for (; c + V::size <= end; c += V::size) {
-    const auto& at = as_stored<T>(LanesAt<V>{row, c, V{}});
+    const LanesAt<V> place{row, c, V{}};  // as_stored may give a reference to it
+    const auto& at = as_stored<T>(place);
     How::combine(at.load(y + c), e.eval(at)).store(y + c);
   }
   if (c < end) {
     const int count = static_cast<int>(end - c);
-    const auto& at = as_stored<T>(TailAt<V>{row, c, count, V{}});
+    const TailAt<V> place{row, c, count, V{}};
+    const auto& at = as_stored<T>(place);
     How::combine(at.load(y + c), e.eval(at)).store(y + c, count);
   }
 }

@@ -29,6 +29,10 @@ inline constexpr index_t outer_of = 0;
 template <class T, class S, class M, index_t R, index_t O>
 inline constexpr index_t outer_of<View<T, S, M, R, O>> = O;
 
+/// Tensors, views, expressions; not the types of others, which may have a transpose or columns of their own.
+template <class X>
+concept Sized = requires { typename std::remove_cvref_t<X>::shape; };
+
 /// The view of a view or of a tensor that lives on.
 template <class X>
 [[nodiscard]] constexpr auto view_of_operand(X&& x) {
@@ -92,28 +96,28 @@ inline constexpr bool entries_dense = rows_per_entry<typename V::shape> == 1 || 
 }  // namespace detail
 
 /// Columns [first, first + Count) of every row: [.., D] -> [.., Count].
-template <index_t Count, class X>
+template <index_t Count, detail::Sized X>
 [[nodiscard]] constexpr auto columns(X&& x, index_t first) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
   static_assert(S::rank > 1 || !S::dynamic, "molmo: columns(x): x has one number per token and no columns");
   static_assert(Count > 0 && Count <= S::cols, "molmo: columns<Count>(x, first): x has fewer columns");
-  expects(first >= 0 && first + Count <= S::cols, "molmo: columns<Count>(x, first): x has no such columns");
+  expects(first >= 0 && first <= S::cols - Count, "molmo: columns<Count>(x, first): x has no such columns");
   using Y = detail::shape_of<detail::WithLast<S, Count>>;
   return detail::lay<V, Y, detail::stride_of<V>, detail::outer_of<V>>(v.data + first, v.tokens(), v.outer());
 }
 /// Columns [First, First + Count), checked while compiling.
-template <index_t First, index_t Count, class X>
+template <index_t First, index_t Count, detail::Sized X>
 [[nodiscard]] constexpr auto columns(X&& x) {
   using S = typename detail::viewed<X>::shape;
-  static_assert(First >= 0 && Count > 0 && First + Count <= S::cols,
+  static_assert(First >= 0 && Count > 0 && First <= S::cols - Count,
                 "molmo: columns<First, Count>(x): x has no such columns");
   return columns<Count>(std::forward<X>(x), First);
 }
 
 /// The last axis as H heads: [.., H * d] -> [.., H, d].
-template <index_t H, class X>
+template <index_t H, detail::Sized X>
 [[nodiscard]] constexpr auto heads(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
@@ -127,7 +131,7 @@ template <index_t H, class X>
 }
 
 /// The last two axes as one: [.., H, d] -> [.., H * d].
-template <class X>
+template <detail::Sized X>
 [[nodiscard]] constexpr auto join_heads(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
@@ -140,7 +144,7 @@ template <class X>
 }
 
 /// Head h of every token: [.., H, d] -> [.., d].
-template <class X>
+template <detail::Sized X>
 [[nodiscard]] constexpr auto head(X&& x, index_t h) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
@@ -156,7 +160,7 @@ template <class X>
 }
 
 /// Tokens [first, first + count).
-template <class X>
+template <detail::Sized X>
 [[nodiscard]] constexpr auto slice(X&& x, index_t first, index_t count) {
   const auto v = detail::view_of_operand(x);
   static_assert(detail::viewed<X>::shape::dynamic, "molmo: slice(x, first, count): x has no tokens; see rows<..>(x)");
@@ -166,18 +170,20 @@ template <class X>
 }
 
 /// Tokens first, first + step, first + 2 step ...
-template <class X>
+template <detail::Sized X>
 [[nodiscard]] constexpr auto every(X&& x, index_t step, index_t first = 0) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   static_assert(V::shape::dynamic, "molmo: every(x, step): x has no tokens");
   expects(step > 0 && first >= 0 && first <= v.tokens(), "molmo: every(x, step, first): x has no such tokens");
-  return detail::lay<V, typename V::shape, detail::stride_of<V>, dyn>(
-      v.data + first * v.outer(), (v.tokens() - first + step - 1) / step, v.outer() * step);
+  const index_t left = v.tokens() - first;
+  const index_t by = step < left ? step : (left > 0 ? left : index_t{1});  // a longer step leads to no token
+  return detail::lay<V, typename V::shape, detail::stride_of<V>, dyn>(v.data + first * v.outer(), (left + by - 1) / by,
+                                                                      v.outer() * by);
 }
 
 /// One token: [n, D] -> [D], [n, H, d] -> [H, d].
-template <class X>
+template <detail::Sized X>
 [[nodiscard]] constexpr auto token(X&& x, index_t t) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
@@ -191,20 +197,20 @@ template <class X>
 }
 
 /// Entries [First, First + Count) of a static first axis: [N, K] -> [Count, K].
-template <index_t First, index_t Count, class X>
+template <index_t First, index_t Count, detail::Sized X>
 [[nodiscard]] constexpr auto rows(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;
   using S = typename V::shape;
   static_assert(!S::dynamic && S::rank > 1, "molmo: rows<First, Count>(x): the rows of x are tokens; see slice");
-  static_assert(First >= 0 && Count > 0 && First + Count <= detail::axes_of<S>.size[0],
+  static_assert(First >= 0 && Count > 0 && First <= detail::axes_of<S>.size[0] - Count,
                 "molmo: rows<First, Count>(x): x has no such rows");
   using Y = detail::shape_of<detail::WithFirst<S, Count>>;
   return detail::lay<V, Y, detail::stride_of<V>, detail::outer_of<V>>(v.data + First * v.outer(), 1, v.outer());
 }
 
 /// The same elements in the same order under the sizes Y. Where the tokens of x lie apart, Y has as many tokens.
-template <class Y, class X>
+template <class Y, detail::Sized X>
 [[nodiscard]] constexpr auto reshape(X&& x) {
   const auto v = detail::view_of_operand(x);
   using V = detail::viewed<X>;

@@ -69,9 +69,40 @@ constexpr bool has_double() {
 template <class T, class E>
 using pass_t = std::conditional_t<std::is_same_v<T, double> || has_double<E>(), double, float>;
 
+// Operands stand beside the walk over Root, and mean the same beside each other. A part of e with tokens and fewer axes
+// than Root (Low) has them first, so its other operands must not have a row, which would stand beside Root's last axis.
+// A row reduction walks over rows of its own.
+template <class E, class Root, bool Low = false>
+constexpr bool lies_alike() {
+  using S = typename E::shape;
+  constexpr bool one = S::rank == 0 || S::dynamic || elements_per_token<S> == 1;
+  if constexpr (is_row_reduction<E>) {
+    return (one || !Low) && lies_alike<decltype(E::a), typename decltype(E::a)::shape>();
+  } else if constexpr (Root::rank <= 2 && !has_row_reduction<E>()) {
+    return true;  // there are no such parts
+  } else if constexpr (!requires(E e) { e.a; }) {
+    return one || !Low;
+  } else {
+    constexpr bool low = Low || (S::dynamic && S::rank < Root::rank);
+    bool all = lies_alike<decltype(E::a), Root, low>();
+    if constexpr (requires(E e) { e.b; }) all = all && lies_alike<decltype(E::b), Root, low>();
+    if constexpr (requires(E e) { e.c; }) all = all && lies_alike<decltype(E::c), Root, low>();
+    return all;
+  }
+}
+template <class E, class Root>
+constexpr void check_axes() {
+  static_assert(lies_alike<E, Root>(),
+                "molmo: on(ctx, y) = e: a part of e with tokens has fewer axes than y and itself spreads a row; store "
+                "that part first");
+}
+
+inline namespace MOLMO_ISA {
+
 // All operands of e lie in Memory and have the same number of tokens.
 template <class Memory, class E>
 void check_operands(const E& e) {
+  check_axes<E, typename E::shape>();
   e.each_leaf([&](const auto& operand) {
     using L = std::remove_cvref_t<decltype(operand)>;
     static_assert(std::is_same_v<typename decltype(L::view)::memory, Memory>,
@@ -83,6 +114,7 @@ void check_operands(const E& e) {
 
 template <class T, class S, class M, index_t R, index_t O, class E>
 void check_pass(const View<T, S, M, R, O>& y, const E& e) {
+  check_axes<E, S>();
   check_operands<M>(e);
   expects(rows_apart(y), "molmo: on(ctx, y) = e: rows of y overlap each other");
   if constexpr (S::dynamic)
@@ -93,6 +125,8 @@ void check_pass(const View<T, S, M, R, O>& y, const E& e) {
             "molmo: on(ctx, y) = e: y overlaps an operand of e at another index; write to another tensor");
   });
 }
+
+}  // namespace MOLMO_ISA
 
 }  // namespace detail
 

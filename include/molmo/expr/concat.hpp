@@ -23,6 +23,8 @@ void assign_columns(const Reference&, View<T, S> y, index_t first, const E& e) {
 
 namespace detail {
 
+inline namespace MOLMO_ISA {
+
 // What both statements ask of an operand.
 template <class E, class T, class S, class M>
 void check_part(const View<T, S, M>& y, const E& e) {
@@ -38,6 +40,8 @@ void check_part(const View<T, S, M>& y, const E& e) {
     expects(apart(y, operand.view), "molmo: on(ctx, y) = concat(...): y overlaps an operand; write to another tensor");
   });
 }
+
+}  // namespace MOLMO_ISA
 
 /// The last of some operands that stand side by side.
 struct NoMoreColumns {
@@ -58,7 +62,7 @@ struct Columns {
   template <class Y>
   void check(const Y& y) const {
     static_assert(E::shape::rank >= 1 && E::shape::dynamic == Y::shape::dynamic &&
-                      E::shape::static_rows == Y::shape::static_rows && E::shape::rank == Y::shape::rank,
+                      std::is_same_v<last_axis_1<typename E::shape>, last_axis_1<typename Y::shape>>,
                   "molmo: concat(a, b): operands and target have the same rows; only their columns differ");
     check_part(y, e);
     if constexpr (Y::shape::dynamic)
@@ -161,6 +165,6 @@ template <Shaped... X>
   return detail::ConcatTokens<std::remove_const_t<decltype(first)>>{first};
 }
 
-}  // inline namespace MOLMO_ISA
+}  // namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

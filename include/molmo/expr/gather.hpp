@@ -11,7 +11,7 @@
 #include <molmo/expr/row_ids.hpp>
 
 namespace molmo::inline v0 {
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 /// The rows of a table by run-time width: what is left of a Gather inside a kernel.
 template <class T, bool Rows, class Ids>
@@ -21,7 +21,7 @@ struct GatheredRows {
   static constexpr NumberKind kind = kind_of_element<T>;
   const T* data = nullptr;
   index_t width = 0;
-  Ids ids;
+  Ids ids;  // of rows of the walk, which are those of the ids: Gather::erased
 
   template <class At>
   MOLMO_INLINE value_t<kind, At> eval(const At& at) const {
@@ -58,7 +58,9 @@ constexpr auto gathered_shape() {
     return Shape<n>{};
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
+
+inline namespace MOLMO_ISA {
 
 /// Row ids[t] of the table.
 template <class V, class Ids>
@@ -79,6 +81,9 @@ struct Gather {
   }
   template <class Root>
   [[nodiscard]] constexpr auto erased() const {
+    static_assert(std::is_same_v<shape, Root> || (shape::rank == 1 && shape::dynamic && Root::rank == 2),
+                  "molmo: gather(table, ids) spreads over heads or columns of y; store it first: on(ctx, t) = "
+                  "gather(table, ids), then use t");
     const auto id = detail::row_ids(ids);
     return detail::GatheredRows<T, S::rank == 2, std::remove_const_t<decltype(id)>>{table.data, distance(), id};
   }
@@ -95,6 +100,8 @@ struct Gather {
   // From one row to the next: rows may lie apart.
   [[nodiscard]] constexpr index_t distance() const { return S::rank == 2 || S::dynamic ? table.stride() : index_t{1}; }
 };
+
+}  // namespace MOLMO_ISA
 
 template <class V, class Ids>
 inline constexpr bool enable_expr<Gather<V, Ids>> = true;
@@ -124,6 +131,6 @@ template <Shaped Table, Shaped Ids>
   }
 }
 
-}  // inline namespace MOLMO_ISA
+}  // namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

@@ -31,8 +31,6 @@ struct RowIds {
   }
 };
 
-}  // inline namespace MOLMO_ISA
-
 template <class E>
 [[nodiscard]] constexpr auto row_ids(const E& ids) {
   const auto flat = ids.template erased<typename E::shape>();
@@ -48,5 +46,7 @@ void check_ids(const E& ids, index_t rows, const char* what) {
   for (index_t t = 0; t < count; ++t) inside = inside && id[t] >= 0 && id[t] < rows;
   expects(inside, what);
 }
+
+}  // namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0::detail

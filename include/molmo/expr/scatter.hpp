@@ -38,13 +38,14 @@ void scatter_rows(const Reference&, How, T* y, index_t width, const Ids& id, ind
   for (index_t t = 0; t < count; ++t) {
     T* row = y + id[t] * width;
     for (index_t c = 0; c < width; ++c) {
-      const auto& at = detail::as_stored<T>(ScalarAt<F>{t, c});
+      const ScalarAt<F> place{t, c};  // as_stored may give a reference to it
+      const auto& at = detail::as_stored<T>(place);
       row[c] = static_cast<T>(How::combine(at.load(row + c), flat.eval(at)));
     }
   }
 }
 
-namespace detail {
+namespace detail::inline MOLMO_ISA {
 
 template <class Root, class How, class Ctx, class T, class S, class M, class Ids, class E>
 void check_and_scatter(const Ctx& ctx, How how, const View<T, S, M>& y, const Ids& ids, const E& x) {
@@ -81,6 +82,9 @@ void scatter_into(const Ctx& ctx, How how, const Y& y, const Ids& ids, const E& 
   using S = typename Y::shape;
   using N = typename Ids::shape;
   static_assert(Y::dense, "molmo: scatter(ctx, y, ids, x): the rows of y lie apart; scatter into a tensor, then copy");
+  static_assert(S::rank == 2 || N::dynamic,
+                "molmo: scatter(ctx, y, ids, x): of a y of single numbers, Shape<rows>, ids are one per token, "
+                "Shape<dyn>");
   constexpr index_t n = N::dynamic ? dyn : N::cols;
   if constexpr (std::is_same_v<E, Scalar<bool>> && std::is_same_v<typename Y::element, bool>)
     scatter_into(ctx, how, y, ids, as_condition(x));
@@ -97,7 +101,7 @@ template <class Y>
     return y.view();
 }
 
-}  // namespace detail
+}  // namespace detail::inline MOLMO_ISA
 
 inline namespace MOLMO_ISA {
 
@@ -115,6 +119,6 @@ void scatter(const Ctx& ctx, Y&& y, Ids&& ids, X&& x) {
                        leaf(std::forward<X>(x)));
 }
 
-}  // inline namespace MOLMO_ISA
+}  // namespace MOLMO_ISA
 
 }  // namespace molmo::inline v0

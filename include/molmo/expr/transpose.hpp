@@ -82,7 +82,7 @@ constexpr auto transposed(const View<T, S, M, R, O>& v) {
 }  // namespace detail
 
 /// The last two axes of a view or a tensor exchanged. Borrows it.
-template <class X>
+template <detail::Sized X>
 [[nodiscard]] constexpr auto transpose(X&& x) {
   return detail::transposed(detail::view_of_operand(std::forward<X>(x)));
 }
