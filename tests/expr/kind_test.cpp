@@ -74,7 +74,7 @@ TEST_CASE("formulas and costs of conditions, casts and positions") {
   const View<const float, Shape<4>> x(numbers);
   const View<const int, Shape<4>> ids(whole);
   CHECK(formula(where(x > 2 && !(ids == 3), x, 0)) == "where(2 < x0 && !(x1 == 3), x0, 0)");
-  CHECK(formula(cast<float>(ids % 2 + 1) * x) == "cast(x0 % 2 + 1) * x1");
+  CHECK(formula(cast<float>(ids % 2 + 1) * x) == "cast<float>(x0 % 2 + 1) * x1");
   CHECK(formula(column_index <= row_index) == "column_index <= row_index");
   CHECK(cost(where(x > 2, x * x, 0)).flops == 12);  // a comparison, a product and a choice for each of four
 }
