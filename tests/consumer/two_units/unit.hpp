@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same work in both units, each with the backends of its own instruction set: pointwise passes, reductions, norms,
-// softmax, products in every weight format and layout, and a small model from token to token, all of it on Xsimd and on
-// the plain loops of Reference. Each must be the unit's own code: check_symbols.sh looks into the objects.
+// The same work in both units, each with the backends of its own instruction set: pointwise passes, views, gathers, a
+// gradient, reductions, norms, softmax, products in every weight format and layout, and a small model from token to
+// token, all of it on Xsimd and on the plain loops of Reference. Each must be the unit's own code: check_symbols.sh
+// looks into the objects.
 #pragma once
 
 #include <molmo/cpu.hpp>
@@ -97,6 +98,34 @@ void norms_with(Work& w, const Cpu& cpu) {
   w.total += max_of(cpu, x) + max_of(Reference{}, x) + sum(cpu, x);
 }
 
+// Operands that lie apart, columns as a target, rows that ids name, and a gradient.
+template <class Cpu>
+void moves_with(Work& w, const Cpu& cpu) {
+  Tensor<float, dyn, 100> x{5}, y{5}, meaning{5};
+  Tensor<float, 20, 100> table;
+  Tensor<float, 100, 20> across, across_meaning;
+  Tensor<std::int32_t, dyn> ids{5};
+  for (index_t i = 0; i < x.size(); ++i) x[i] = noise(i);
+  for (index_t i = 0; i < table.size(); ++i) table[i] = noise(3 * i);
+  for (index_t t = 0; t < 5; ++t) ids[t] = static_cast<std::int32_t>(t * 7 % 20);
+  const auto both = [&](auto run) {
+    on(cpu, y) = x;
+    on(Reference{}, meaning) = x;
+    run(cpu, y);
+    run(Reference{}, meaning);
+    note(w, y.data(), meaning.data(), y.size());
+  };
+  both([&](const auto& ctx, auto& to) { on(ctx, to) = gather(table, ids) * x; });
+  both([&](const auto& ctx, auto& to) { on(ctx, columns<4, 40>(to)) = columns<40>(x, 60) + 1; });
+  both([&](const auto& ctx, auto& to) { on(ctx, heads<4>(to)) = heads<4>(x) * 2; });
+  both([&](const auto& ctx, auto& to) { on(ctx, to) = concat(columns<0, 30>(x), columns<20, 70>(x) * 2); });
+  both([&](const auto& ctx, auto& to) { scatter_add(ctx, to, ids % 5, x); });
+  both([&](const auto& ctx, auto& to) { on(ctx, to) = gradient(silu(x) * x, x + 1, x); });
+  on(cpu, across) = transpose(table) * 2;
+  on(Reference{}, across_meaning) = transpose(table) * 2;
+  note(w, across.data(), across_meaning.data(), across.size());
+}
+
 inline constexpr LlmConfig tiny{.d_model = 64, .n_heads = 4, .n_kv_heads = 2, .n_layers = 2, .mlp_hidden_size = 96,
                                 .vocab_size = 50, .max_sequence_length = 64, .weight_tying = true};
 using Model = Llm<tiny>;
@@ -155,6 +184,7 @@ inline Work calculate() {
   }
   multiply_with<Q8>(w, cpu.exact(), 5);
   norms_with(w, cpu);
+  moves_with(w, cpu);
   model_with(w, cpu);
   return w;
 }
