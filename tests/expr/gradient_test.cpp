@@ -383,7 +383,7 @@ TEST_CASE("what is no operand, or an operand in parts, is refused before anythin
   });
 }
 
-TEST_CASE("no tokens: nothing is read and nothing written") {
+TEST_CASE("gradient of no tokens: nothing is read and nothing written") {
   fixtures::for_each_kind_of_backend([&](const auto& cpu) {
     const View<float, Shape<dyn, 8>> none(nullptr, 0);
     CHECK(refusal([&] { on(cpu, none) = gradient(silu(none), 1, none); }) == "");
