@@ -137,7 +137,7 @@ TEST_CASE("a table that overlaps the target is refused, even at the same place; 
   });
 }
 
-TEST_CASE("no tokens, no rows") {
+TEST_CASE("gather: no tokens, no rows") {
   fixtures::for_each_kind_of_backend([&](const auto& cpu) {
     const View<float, Shape<dyn, 8>> none(nullptr, 0);
     const View<std::int32_t, Shape<dyn>> no_ids(nullptr, 0);
