@@ -93,7 +93,8 @@ inline void* counted_or_throw(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace molmo_test
 
-// The array forms and the sized deletes of the standard library call these.
+// The array forms and the sized deletes of the standard library call these. (Deletes are not inlined: g++ would take
+// them for a free of what new returned.)
 void* operator new(std::size_t n) { return molmo_test::counted_or_throw(n, 0); }
 void* operator new(std::size_t n, std::align_val_t a) {
   return molmo_test::counted_or_throw(n, static_cast<std::size_t>(a));
@@ -102,10 +103,10 @@ void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return molmo
 void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
   return molmo_test::counted_allocation(n, static_cast<std::size_t>(a));
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 #if MOLMO_TEST_COUNTS_MALLOC
 extern "C" {

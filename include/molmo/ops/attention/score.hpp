@@ -10,7 +10,7 @@
 // hides is thrown away, but must be readable.
 #pragma once
 
-#include <molmo/expr/functions.hpp>
+#include <molmo/expr/activations.hpp>
 
 #include <cmath>
 
