@@ -9,23 +9,9 @@
 #include <string>
 
 using namespace molmo;
+using fixtures::has;
 using fixtures::Numbers;
-
-namespace {
-
-template <class Statement>
-std::string refusal(Statement&& statement) {
-  try {
-    statement();
-  } catch (const contract_error& e) {
-    return e.what();
-  }
-  return "";
-}
-
-bool has(const std::string& s, const char* words) { return s.find(words) != std::string::npos; }
-
-}  // namespace
+using fixtures::refusal;
 
 TEST_CASE("the target may be one of the operands") {
   for (const index_t n : {1, 7, 64, 1000, 70001})

@@ -9,20 +9,11 @@
 #include <string>
 
 using namespace molmo;
+using fixtures::has;
 using fixtures::Numbers;
+using fixtures::refusal;
 
 namespace {
-
-template <class Statement>
-std::string refusal(Statement&& statement) {
-  try {
-    statement();
-  } catch (const contract_error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool has(const std::string& s, const char* words) { return s.find(words) != std::string::npos; }
 
 template <index_t A, index_t B, class T>
 void check_columns(index_t rows) {

@@ -2,6 +2,7 @@
 // What the expression tests share: numbers to calculate with, a measure of error, and every backend in turn.
 #pragma once
 
+#include <molmo/core/contract.hpp>
 #include <molmo/expr/reduce.hpp>
 #if MOLMO_HAS_XSIMD && !defined(__CUDACC__)
 #include <molmo/backend/xsimd_rows.hpp>
@@ -61,6 +62,18 @@ class Numbers {
   // std::vector<bool> has no elements in memory.
   std::vector<std::conditional_t<std::is_same_v<T, bool>, unsigned char, T>> data_;
 };
+
+// What a statement is refused with, empty where it is not.
+template <class Statement>
+std::string refusal(Statement&& statement) {
+  try {
+    statement();
+  } catch (const molmo::contract_error& e) {
+    return e.what();
+  }
+  return "";
+}
+inline bool has(const std::string& s, const char* words) { return s.find(words) != std::string::npos; }
 
 // The distance between neighbours of type T at x.
 template <class T>

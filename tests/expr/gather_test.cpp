@@ -11,20 +11,11 @@
 #include <string>
 
 using namespace molmo;
+using fixtures::has;
 using fixtures::Numbers;
+using fixtures::refusal;
 
 namespace {
-
-template <class Statement>
-std::string refusal(Statement&& statement) {
-  try {
-    statement();
-  } catch (const contract_error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool has(const std::string& s, const char* words) { return s.find(words) != std::string::npos; }
 
 Numbers<std::int32_t> some_ids(index_t n, index_t rows) {
   Numbers<std::int32_t> ids(n);

@@ -14,6 +14,7 @@
 
 using namespace molmo;
 using fixtures::Numbers;
+using fixtures::refusal;
 
 namespace {
 
@@ -77,16 +78,6 @@ struct Product {
     dy = g * x;
   }
 };
-
-template <class Statement>
-std::string refusal(Statement&& statement) {
-  try {
-    statement();
-  } catch (const contract_error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 }  // namespace
 

@@ -10,20 +10,11 @@
 #include <string>
 
 using namespace molmo;
+using fixtures::has;
 using fixtures::Numbers;
+using fixtures::refusal;
 
 namespace {
-
-template <class Statement>
-std::string refusal(Statement&& statement) {
-  try {
-    statement();
-  } catch (const contract_error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool has(const std::string& s, const char* words) { return s.find(words) != std::string::npos; }
 
 // y[ids[t]] += x[t] in T's own steps, and the same in double beside it.
 template <class T, index_t D>

@@ -71,15 +71,22 @@ inline namespace MOLMO_ISA {
   return pieces_apart(a.entries, b.entries, distance) || pieces_apart(a.rows, b.rows, distance);
 }
 
+/// Elements of T: `entries` entries, `outer` elements apart, each of `rows` rows of `width`, `stride` elements apart.
+template <class T>
+[[nodiscard]] Footprint footprint(const T* first, index_t entries, index_t outer, index_t rows, index_t stride,
+                                  index_t width) {
+  constexpr auto bytes = static_cast<index_t>(sizeof(T));
+  const index_t to_entry = entries > 1 ? outer * bytes : 0, to_row = rows > 1 ? stride * bytes : 0;
+  const index_t row = width * bytes, entry = (rows - 1) * to_row + row;
+  return {{first, entries > 0 ? (entries - 1) * to_entry + entry : 0},
+          {entry, to_entry},
+          {row, common_divisor(to_entry, to_row)}};
+}
 /// Where the elements of a view lie.
 template <class T, class S, class M, index_t R, index_t O>
 [[nodiscard]] Footprint footprint(const View<T, S, M, R, O>& v) {
   constexpr index_t each = rows_per_entry<S>;
-  constexpr auto bytes = static_cast<index_t>(sizeof(T));
-  const index_t count = v.rows() / each, outer = count > 1 ? v.outer() * bytes : 0;
-  const index_t row = S::cols * bytes, stride = each > 1 ? v.stride() * bytes : 0;
-  const index_t entry = (each - 1) * stride + row;
-  return {{v.data, count > 0 ? (count - 1) * outer + entry : 0}, {entry, outer}, {row, common_divisor(outer, stride)}};
+  return footprint(v.data, v.rows() / each, v.outer(), each, v.stride(), S::cols);
 }
 
 /// No element of one view shares a byte with an element of the other.

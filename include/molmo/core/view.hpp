@@ -6,7 +6,7 @@
 //
 // Elements of a row stand side by side; rows may lie apart. Row r of a view of shape [n, H, d] begins at element
 //   (r / H) * Outer + (r % H) * Stride          in [n, d]:  r * Stride
-// By default every row follows the one before. core/axes.hpp makes the other views: columns, heads, every ...
+// By default every row follows the one before. core/views.hpp makes the other views: columns, heads, every ...
 #pragma once
 
 #include <molmo/core/shape.hpp>

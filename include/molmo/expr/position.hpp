@@ -12,9 +12,10 @@
 
 namespace molmo::inline v0 {
 
-/// The row of the target.
-struct RowIndex {
-  static constexpr const char* name = "row_index";
+/// The row of the target, or the column.
+template <bool Across>
+struct PositionIndex {
+  static constexpr const char* name = Across ? "column_index" : "row_index";
   using shape = Shape<>;
   static constexpr bool pointwise = true;
   static constexpr bool reads_position = true;
@@ -23,48 +24,26 @@ struct RowIndex {
   [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
   template <class At>
   MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
-    return detail::value_t<kind, At>::broadcast(at.row);
+    if constexpr (Across)
+      return detail::value_t<kind, At>::count_from(at.col);
+    else
+      return detail::value_t<kind, At>::broadcast(at.row);
   }
   template <class Root>
-  [[nodiscard]] constexpr RowIndex erased() const {
+  [[nodiscard]] constexpr PositionIndex erased() const {
     return {};
   }
   template <class F>
   constexpr void each_leaf(F&&) const {}
 };
 
-/// The column of the target.
-struct ColumnIndex {
-  static constexpr const char* name = "column_index";
-  using shape = Shape<>;
-  static constexpr bool pointwise = true;
-  static constexpr bool reads_position = true;
-  static constexpr NumberKind kind = NumberKind::integer;
+template <bool Across>
+inline constexpr bool enable_expr<PositionIndex<Across>> = true;
+template <bool Across>
+inline constexpr AccUse acc_use<PositionIndex<Across>> = AccUse::no;
 
-  [[nodiscard]] MOLMO_HD static constexpr index_t tokens() { return -1; }
-  template <class At>
-  MOLMO_INLINE detail::value_t<kind, At> eval(const At& at) const {
-    return detail::value_t<kind, At>::count_from(at.col);
-  }
-  template <class Root>
-  [[nodiscard]] constexpr ColumnIndex erased() const {
-    return {};
-  }
-  template <class F>
-  constexpr void each_leaf(F&&) const {}
-};
-
-template <>
-inline constexpr bool enable_expr<RowIndex> = true;
-template <>
-inline constexpr bool enable_expr<ColumnIndex> = true;
-template <>
-inline constexpr AccUse acc_use<RowIndex> = AccUse::no;
-template <>
-inline constexpr AccUse acc_use<ColumnIndex> = AccUse::no;
-
-inline constexpr RowIndex row_index{};
-inline constexpr ColumnIndex column_index{};
+inline constexpr PositionIndex<false> row_index{};
+inline constexpr PositionIndex<true> column_index{};
 
 inline namespace MOLMO_ISA {
 

@@ -42,7 +42,7 @@ void attend_unit(const AttentionRows& a, const AttentionSplit& cut, const KvKern
   const auto offset = [&](index_t r, index_t distance) {
     return state[r].token * distance + (g * group + state[r].head) * d;
   };
-  const V scale = V::broadcast(a.scale * 1.44269504088896341f);
+  const V scale = V::broadcast(a.scale * log2_e);
   each_row_tile<V>(rows, [&](index_t r, index_t count, int) {
     for (index_t i = 0; i < count; ++i) {
       const float* from = a.q + offset(r + i, a.q_token);
@@ -169,9 +169,6 @@ void add_partials(const AttentionRows& a, const AttentionSplit& cut, index_t g, 
       sum.store(to + c, static_cast<int>(d - c));
   }
 }
-
-/// Multiply-adds below which a second thread costs more than it saves.
-inline constexpr index_t parallel_attention = 65536;
 
 template <class V, class Arch>
 void attention_with(const Xsimd<Arch>& cpu, const AttentionRows& a, const KvKernels& kernels) {

@@ -86,7 +86,7 @@ void begin_unit(const MaskedWork& w, MaskedUnit& u, index_t g, index_t unit, flo
     if (++head == group) head = 0, ++token;
   }
   // Weights are powers of two; where scores are edited, they are first what the formula says.
-  const V scale = V::broadcast(w.a.scale * (w.edits ? 1.0f : 1.44269504088896341f));
+  const V scale = V::broadcast(w.a.scale * (w.edits ? 1.0f : log2_e));
   const index_t d = w.a.q.width;
   for (index_t b = 0; b < u.rows; b += MaskedCut::block) {
     const index_t rows = u.rows - b < MaskedCut::block ? u.rows - b : MaskedCut::block;
@@ -112,7 +112,7 @@ void end_unit(const MaskedWork& w, MaskedUnit& u) {
     const index_t h = u.g * group + s.head;
     float total = reduce_add(V::load(u.total + r * V::size)), shift = s.shift, factor = 1;
     if (w.a.sinks != nullptr) {
-      const float sink = w.a.sinks[h] * 1.44269504088896341f;
+      const float sink = w.a.sinks[h] * log2_e;
       const float top = total == 0 || sink > shift ? sink : shift;
       factor = total == 0 ? 0 : std::exp2(shift - top);
       const bool none = top == -std::numeric_limits<float>::infinity();  // nothing seen, and no sink to speak of
@@ -213,7 +213,7 @@ void edit_row(const AttentionOperands& a, const E& edit, const WeightedRow& row,
     at.first_key = a.first_key;
     at.score = V::load(p + c);
     at.key = V::load(lane_numbers) + V::broadcast(static_cast<float>(a.first_key + j + c));
-    (edit.eval(at) * V::broadcast(1.44269504088896341f)).store(p + c);
+    (edit.eval(at) * V::broadcast(log2_e)).store(p + c);
   };
   index_t c = 0;
   ScoreAt<LanesAt<V>> at;
@@ -305,10 +305,7 @@ MOLMO_NOINLINE MaskedWork masked_work(const AttentionOperands& a, bool edits) {
 template <class Arch, Mask M, Expr S>
 void attention(const Xsimd<Arch>& cpu, const AttentionOperands& a, const M& mask, const S& edit_of_scores) {
   using V = Lanes<Arch>;
-  detail::check_score<S>();
-  detail::check_attention(a);
-  detail::check_edit(a, edit_of_scores);
-  detail::check_positions<M>(a);
+  detail::check_call<M>(a, edit_of_scores);
   if (a.q.tokens == 0) return;
   const detail::MaskedWork work = detail::masked_work<V>(a, !std::is_same_v<S, Score>);
   const auto memory = cpu.scratch();
@@ -316,7 +313,7 @@ void attention(const Xsimd<Arch>& cpu, const AttentionOperands& a, const M& mask
     return attention(static_cast<const Reference&>(cpu), a, mask, edit_of_scores);
   const auto edit = edit_of_scores.template erased<detail::score_walk_t<S>>();
   const index_t units = work.cut.units * a.k.heads;
-  const bool worth_it = units > 1 && a.q.tokens * a.q.heads * a.q.width * a.k.tokens >= 65536;
+  const bool worth_it = units > 1 && a.q.tokens * a.q.heads * a.q.width * a.k.tokens >= detail::parallel_attention;
   cpu.share(units, worth_it, [&](int part, int parts, int worker) {
     float* const piece = reinterpret_cast<float*>(memory[worker]);
     for (index_t u = part; u < units; u += parts)

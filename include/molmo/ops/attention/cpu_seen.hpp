@@ -90,14 +90,7 @@ void weigh_seen(WeightedRow* rows, index_t count, index_t keys, float* p, index_
         most = larger_or(x, most);
       }
     }
-    // Weights up to 2^8 lose no precision, so the shift moves only when a score exceeds it by more than 8.
-    if (xsimd::any(most.v > V::broadcast(row.shift + 8.0f).v)) {
-      const float shift = largest_lane(most);
-      const V shrink = exp2_weight(V::broadcast(row.shift - shift));
-      row.shift = shift;
-      (V::load(total) * shrink).store(total);
-      for (index_t i = 0; i < width; i += V::size) (V::load(out + i) * shrink).store(out + i);
-    }
+    move_shift(row, most, total, out, width);
     const V shift = V::broadcast(row.shift);
     V sum = V::load(total);
     for (index_t j = 0; j < filled; j += V::size) {

@@ -62,6 +62,11 @@ struct WeightedRow {
   float shift;
 };
 
+/// Scores are weighed as powers of 2.
+inline constexpr float log2_e = 1.44269504088896341f;
+/// Multiply-adds below which a second thread costs more than it saves.
+inline constexpr index_t parallel_attention = 65536;
+
 /// The largest lane; none is NaN.
 template <class V>
 MOLMO_INLINE float largest_lane(V x) {
@@ -73,6 +78,18 @@ MOLMO_INLINE float largest_lane(V x) {
     for (int i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
   }
   return lane[0];
+}
+
+/// Moves the shift of a row to its largest score, `most`, and rescales its sums. Weights up to 2^8 lose no precision,
+/// so the shift moves only when a score exceeds it by more than 8.
+template <class V>
+MOLMO_INLINE void move_shift(WeightedRow& row, V most, float* total, float* out, index_t width) {
+  if (!xsimd::any(most.v > V::broadcast(row.shift + 8.0f).v)) return;
+  const float shift = largest_lane(most);
+  const V shrink = exp2_weight(V::broadcast(row.shift - shift));
+  row.shift = shift;
+  (V::load(total) * shrink).store(total);
+  for (index_t i = 0; i < width; i += V::size) (V::load(out + i) * shrink).store(out + i);
 }
 
 /// Scores of `rows` rows, p[r * stride + 0 ... seen), become weights, filled up with zeros to whole panels, and are
@@ -108,14 +125,7 @@ void weigh(WeightedRow* rows, index_t count, index_t first, index_t keys, float*
       x.store(p + j);
       most = larger_or(x, most);
     }
-    // Weights up to 2^8 lose no precision, so the shift moves only when a score exceeds it by more than 8.
-    if (xsimd::any(most.v > V::broadcast(row.shift + 8.0f).v)) {
-      const float shift = largest_lane(most);
-      const V shrink = exp2_weight(V::broadcast(row.shift - shift));
-      row.shift = shift;
-      (V::load(total) * shrink).store(total);
-      for (index_t i = 0; i < width; i += V::size) (V::load(out + i) * shrink).store(out + i);
-    }
+    move_shift(row, most, total, out, width);
     const V shift = V::broadcast(row.shift);
     V sum = V::load(total);
     for (j = 0; j < whole; j += V::size) {

@@ -77,15 +77,21 @@ void check_positions(const AttentionOperands& a) {
             "this mask does not know; say .first_query(p)");
 }
 
+// Everything that a call is asked before anything is written.
+template <class M, class E>
+void check_call(const AttentionOperands& a, const E& e) {
+  check_score<E>();
+  check_attention(a);
+  check_edit(a, e);
+  check_positions<M>(a);
+}
+
 }  // namespace detail::inline MOLMO_ISA
 
 /// The meaning: passes over the keys that are seen, for every query head.
 template <Mask M, Expr S>
 void attention(const Reference&, const AttentionOperands& a, const M& mask, const S& edit_of_scores) {
-  detail::check_score<S>();
-  detail::check_attention(a);
-  detail::check_edit(a, edit_of_scores);
-  detail::check_positions<M>(a);
+  detail::check_call<M>(a, edit_of_scores);
   const auto edit = edit_of_scores.template erased<detail::score_walk_t<S>>();
   constexpr double nothing = -std::numeric_limits<double>::infinity();
   for (index_t i = 0; i < a.q.tokens; ++i)

@@ -68,29 +68,24 @@ namespace detail::inline MOLMO_ISA {
 template <class T>
 [[nodiscard]] Footprint footprint_of(const HeadRows<T>& x) {
   if (x.data == nullptr || x.tokens <= 0 || x.heads <= 0) return {};
-  constexpr auto bytes = static_cast<index_t>(sizeof(float));
-  const index_t outer = x.tokens > 1 ? x.token * bytes : 0, stride = x.heads > 1 ? x.head * bytes : 0;
-  const index_t row = x.width * bytes, entry = (x.heads - 1) * stride + row;
-  return {{x.data, (x.tokens - 1) * outer + entry}, {entry, outer}, {row, common_divisor(outer, stride)}};
+  return footprint(x.data, x.tokens, x.token, x.heads, x.head, x.width);
 }
-// `bytes` bytes in one piece.
-[[nodiscard]] inline Footprint footprint_of(const void* first, index_t bytes) {
-  if (first == nullptr) return {};
-  return {{first, bytes}, {bytes, 0}, {bytes, 0}};
+// `count` elements in one piece.
+template <class T>
+[[nodiscard]] Footprint footprint_of(const T* first, index_t count) {
+  return first == nullptr ? Footprint{} : footprint(first, 1, 0, 1, 0, count);
 }
 // What attention writes: the target and the logarithms of the sums.
 struct AttentionTargets {
   Footprint out, lse;
 
   explicit AttentionTargets(const AttentionOperands& a)
-      : out(footprint_of(a.out)),
-        lse(footprint_of(a.lse, a.q.tokens * a.q.heads * static_cast<index_t>(sizeof(float)))) {}
+      : out(footprint_of(a.out)), lse(footprint_of(a.lse, a.q.tokens * a.q.heads)) {}
   [[nodiscard]] bool apart_from(const Footprint& read) const { return apart(out, read) && apart(lse, read); }
   [[nodiscard]] bool apart_from(const KvHeads& cache, index_t heads) const {
     const index_t positions = heads * cache.room, bytes = positions * cache.head_dim * kv_element_bytes(cache.format);
-    const index_t scales = positions * static_cast<index_t>(sizeof(float));
     return apart_from(footprint_of(cache.k, bytes)) && apart_from(footprint_of(cache.v, bytes)) &&
-           apart_from(footprint_of(cache.k_scales, scales)) && apart_from(footprint_of(cache.v_scales, scales));
+           apart_from(footprint_of(cache.k_scales, positions)) && apart_from(footprint_of(cache.v_scales, positions));
   }
 };
 
@@ -110,8 +105,7 @@ MOLMO_NOINLINE inline void check_attention(const AttentionOperands& a) {
               targets.apart_from(a.value_cache, a.v.heads),
           "molmo: attention: the target (or that of .lse) overlaps the queries, the keys or the values; write to "
           "another tensor");
-  expects(apart(targets.out, targets.lse) &&
-              targets.apart_from(footprint_of(a.sinks, a.q.heads * static_cast<index_t>(sizeof(float)))),
+  expects(apart(targets.out, targets.lse) && targets.apart_from(footprint_of(a.sinks, a.q.heads)),
           "molmo: attention: the target, that of .lse and the sinks overlap; give each a tensor of its own");
 }
 
